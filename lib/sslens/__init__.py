@@ -1,0 +1,3 @@
+"""sslens: look inside small self-supervised models."""
+
+__version__ = "0.1.0"
