@@ -71,7 +71,7 @@ class Range:
     above: bool = False
 
     def __contains__(self, value: float) -> bool:
-        return math.isfinite(value) and (self.low < value if self.above else self.low <= value) and value <= self.high
+        return (self.low < value if self.above else self.low <= value) and value <= self.high
 
     def __str__(self) -> str:
         return f"{'(' if self.above else '['}{self.low:g}, {self.high:g}]"

@@ -1,0 +1,179 @@
+"""Networks: encoders that turn images into representations, the heads behind them, and the model around both."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from itertools import pairwise
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sslens.types import InputError, Outputs, Views
+
+
+def mlp(*sizes: int) -> nn.Sequential:
+    """Flatten, then linear layers with ReLU between them; no ReLU after the last.
+
+    Raises:
+        InputError: fewer than two sizes, or one below 1.
+
+    >>> mlp(64, 100, 10)(torch.zeros(5, 1, 8, 8)).shape
+    torch.Size([5, 10])
+    """
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise InputError("mlp sizes", sizes, "at least two positive whole numbers")
+    layers: list[nn.Module] = [nn.Flatten(), nn.Linear(sizes[0], sizes[1])]
+    for inputs, outputs in pairwise(sizes[1:]):
+        layers += [nn.ReLU(), nn.Linear(inputs, outputs)]
+    return nn.Sequential(*layers)
+
+
+def convnet(channels: int, width: int = 64) -> nn.Sequential:
+    """The default encoder: five 3x3 convolutions with batch norm and ReLU, strides 2 1 2 1 1, global mean pooling.
+
+    The stride of the first layer decides the speed on a CPU: large maps are bound by memory. 70 thousand parameters
+    at width 64 on one channel.
+
+    Raises:
+        InputError: ``width`` is not a positive multiple of 4.
+
+    >>> net = convnet(1)
+    >>> net(torch.zeros(2, 1, 16, 16)).shape, sum(p.numel() for p in net.parameters())
+    (torch.Size([2, 64]), 69680)
+    """
+    if width < 4 or width % 4:
+        raise InputError("width", width, "a positive multiple of 4")
+    widths = (channels, width // 4, width // 2, width // 2, width, width)
+    layers = [conv(*pair, stride=stride) for *pair, stride in zip(widths, widths[1:], (2, 1, 2, 1, 1), strict=False)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def conv(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
+    """A 3x3 convolution without bias, batch norm, ReLU.
+
+    >>> conv(3, 8, stride=2)(torch.zeros(1, 3, 8, 8)).shape
+    torch.Size([1, 8, 4, 4])
+    """
+    layer = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+@final
+class Residual(nn.Module):
+    """The basic block of ResNet-18 (He et al. 2016, figure 2): two convolutions and a shortcut.
+
+    >>> Residual(8, 16, stride=2)(torch.zeros(1, 8, 8, 8)).shape
+    torch.Size([1, 16, 4, 4])
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int = 1) -> None:
+        super().__init__()
+        second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.body = nn.Sequential(*conv(inputs, outputs, stride=stride), second, nn.BatchNorm2d(outputs))
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            project = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+            self.shortcut = nn.Sequential(project, nn.BatchNorm2d(outputs))
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n o p q"]:
+        """Body plus shortcut, then ReLU."""
+        return self.relu(self.body(x) + self.shortcut(x))
+
+
+def resnet18(channels: int, width: int = 64) -> nn.Sequential:
+    """ResNet-18 (He et al. 2016) with the CIFAR stem: a 3x3 convolution of stride 1 and no max-pooling.
+
+    Its representation has 8 x ``width`` dimensions.
+
+    >>> resnet18(3, 8)(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 64])
+    """
+    layers: list[nn.Module] = [conv(channels, width)]
+    for inputs, outputs, stride in ((1, 1, 1), (1, 2, 2), (2, 4, 2), (4, 8, 2)):
+        layers += [Residual(inputs * width, outputs * width, stride=stride), Residual(outputs * width, outputs * width)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def head(*sizes: int) -> nn.Sequential:
+    """A projector or predictor: linear layers with batch norm and ReLU between them.
+
+    >>> head(64, 128, 32)(torch.zeros(5, 64)).shape
+    torch.Size([5, 32])
+    """
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes[:-1]):
+        layers += [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
+
+
+def _flat(channels: int, size: int, width: int) -> nn.Sequential:
+    return nn.Sequential(*mlp(channels * size * size, 4 * width, 4 * width, width), nn.ReLU())
+
+
+ENCODERS: dict[str, Callable[[int, int, int], nn.Sequential]] = {
+    "convnet": lambda channels, size, width: convnet(channels, width),
+    "resnet18": lambda channels, size, width: resnet18(channels, width),
+    "mlp": _flat,
+}
+"""Encoders by name, each built from the images' channels and side and the network's width."""
+
+
+@final
+class Model(nn.Module):
+    """Encoder, projector, and where asked a predictor and a momentum branch.
+
+    Every view passes through the network by itself, so batch norm's statistics are per view, as in the published
+    implementations; it is also faster than one pass over both.
+
+    >>> model = Model("convnet", channels=1, size=16, embedding=32)
+    >>> outputs = model(torch.zeros(2, 5, 1, 16, 16))
+    >>> outputs.representation.shape, outputs.embedding.shape
+    (torch.Size([2, 5, 64]), torch.Size([2, 5, 32]))
+    """
+
+    def __init__(  # noqa: PLR0913 - the shape of a network takes these eight numbers
+        self,
+        encoder: str,
+        *,
+        channels: int,
+        size: int,
+        width: int = 64,
+        hidden: int = 128,
+        embedding: int = 64,
+        predictor: bool = False,
+        momentum: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.encoder = ENCODERS[encoder](channels, size, width)
+        with torch.no_grad():
+            dimensions = self.encoder.eval()(torch.zeros(1, channels, size, size)).shape[1]
+        self.projector = head(dimensions, hidden, embedding)
+        self.predictor = head(embedding, hidden // 2, embedding) if predictor else nn.Identity()
+        self.momentum = momentum
+        trained = nn.Sequential(self.encoder, self.projector)
+        self.target = deepcopy(trained).requires_grad_(requires_grad=False) if momentum else None
+        self.train()
+
+    def forward(self, views: Views) -> Outputs:
+        """Pass every view through; the target comes from the momentum branch, or is the embedding without one."""
+        representations = [self.encoder(view) for view in views]
+        embeddings = [self.projector(h) for h in representations]
+        predictions = [self.predictor(z) for z in embeddings]
+        targets = embeddings
+        if self.target is not None:
+            with torch.no_grad():
+                targets = [self.target(view) for view in views]
+        return Outputs(*(torch.stack(rows) for rows in (representations, embeddings, predictions, targets)))
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Move the momentum branch towards the trained one: target ← m · target + (1 - m) · trained."""
+        if self.target is None:
+            return
+        trained = nn.Sequential(self.encoder, self.projector)
+        for slow, fast in zip(self.target.parameters(), trained.parameters(), strict=True):
+            slow.lerp_(fast, 1 - self.momentum)
+        for slow, fast in zip(self.target.buffers(), trained.buffers(), strict=True):
+            slow.copy_(fast)

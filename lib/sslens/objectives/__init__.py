@@ -1,0 +1,14 @@
+"""Objectives: functions of a model's outputs. A new one is one file and one line here."""
+
+from sslens.objectives.objective import Objective
+from sslens.objectives.simclr import SimCLR
+from sslens.objectives.simsiam import SimSiam
+from sslens.objectives.vicreg import VICReg
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "simclr": SimCLR,
+    "vicreg": VICReg,
+    "simsiam": SimSiam,
+}
+
+__all__ = ["OBJECTIVES", "Objective", "SimCLR", "SimSiam", "VICReg"]

@@ -1,0 +1,141 @@
+"""Golden numbers from the authors' formulas, written out slowly; symmetry of the views; what the switches do."""
+
+import math
+
+import pytest
+import torch
+
+from sslens.objectives import OBJECTIVES, SimCLR, SimSiam, VICReg
+from sslens.objectives.vicreg import covariance, variance
+from sslens.types import Outputs
+
+N, K = 6, 4
+GOLDEN_VICREG = {"invariance": 1.142116033294145, "variance": 5.857879638730931, "covariance": 0.7121556099753399}
+
+
+def outputs(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    first = torch.sin(torch.arange(N * K, dtype=torch.float64)).view(N, K)
+    second = first + 0.3 * torch.cos(2 * torch.arange(N * K, dtype=torch.float64)).view(N, K)
+    views = torch.stack([first, second])
+    other = torch.randn(2, N, K, dtype=torch.float64, generator=generator)
+    return Outputs(views, views, other, views)
+
+
+def swapped(out):
+    return Outputs(*(value.flip(0) for value in (out.representation, out.embedding, out.prediction, out.target)))
+
+
+def cosine(a, b):
+    dot = sum(x * y for x, y in zip(a, b, strict=True))
+    return dot / math.sqrt(sum(x * x for x in a)) / math.sqrt(sum(x * x for x in b))
+
+
+def slow_nt_xent(first, second, temperature):
+    """Chen et al. 2020, equation 1: l(i, j) for every ordered positive pair, averaged over the 2N of them."""
+    z = [*first.tolist(), *second.tolist()]
+    total = 0.0
+    for i in range(2 * N):
+        j = (i + N) % (2 * N)
+        weights = [math.exp(cosine(z[i], z[k]) / temperature) for k in range(2 * N) if k != i]
+        total += -math.log(math.exp(cosine(z[i], z[j]) / temperature) / sum(weights))
+    return total / (2 * N)
+
+
+def slow_vicreg(first, second):
+    """Bardes et al. 2022, algorithm 1 with the released code's factors: weights 25, 25, 1."""
+    x, y = first.tolist(), second.tolist()
+    invariance = sum((a - b) ** 2 for row, other in zip(x, y, strict=True) for a, b in zip(row, other, strict=True))
+    invariance /= N * K
+    hinge, off = 0.0, 0.0
+    for z in (x, y):
+        means = [sum(row[k] for row in z) / N for k in range(K)]
+        cov = [
+            [sum((row[i] - means[i]) * (row[j] - means[j]) for row in z) / (N - 1) for j in range(K)] for i in range(K)
+        ]
+        hinge += sum(max(0.0, 1 - math.sqrt(cov[k][k] + 1e-4)) for k in range(K)) / K / 2
+        off += sum(cov[i][j] ** 2 for i in range(K) for j in range(K) if i != j) / K
+    return 25 * invariance + 25 * hinge + off
+
+
+def test_simclr_is_nt_xent_of_the_paper():
+    out = outputs()
+    for temperature in (0.07, 0.2, 0.5, 1.0):
+        expected = slow_nt_xent(*out.embedding, temperature)
+        assert SimCLR(temperature=temperature).loss(out).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_simclr_of_equal_views_and_orthogonal_samples_has_its_closed_form():
+    z = torch.eye(5, dtype=torch.float64).expand(2, 5, 5)
+    loss = SimCLR(temperature=0.3).loss(Outputs(z, z, z, z)).item()
+    assert loss == pytest.approx(math.log(1 + (2 * 5 - 2) * math.exp(-1 / 0.3)), rel=1e-12)
+
+
+def test_vicreg_is_the_authors_formula():
+    out = outputs()
+    assert VICReg().loss(out).item() == pytest.approx(slow_vicreg(*out.embedding), rel=1e-12)
+
+
+def test_vicreg_golden_value_is_pinned():
+    """The number of the slow formula above; the paper's sum over views would add the variance term once more."""
+    terms = {name: term.item() for name, term in VICReg().terms(outputs()).items()}
+    assert terms == pytest.approx(GOLDEN_VICREG, rel=1e-9)
+
+
+def test_vicreg_of_white_features_is_zero():
+    signs = torch.tensor([[1, 1], [1, -1], [-1, 1], [-1, -1]], dtype=torch.float64) * math.sqrt(3 / 4) * 1.01
+    assert variance(signs).item() == 0
+    assert covariance(signs).item() == pytest.approx(0, abs=1e-15)
+
+
+def test_simsiam_is_the_mean_negative_cosine():
+    out = outputs()
+    rows = [
+        cosine(p, t)
+        for v in (0, 1)
+        for p, t in zip(out.prediction[v].tolist(), out.target[1 - v].tolist(), strict=True)
+    ]
+    assert SimSiam().loss(out).item() == pytest.approx(-sum(rows) / len(rows), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_exchanging_the_views_changes_nothing(name):
+    objective = OBJECTIVES[name]()
+    assert objective.loss(outputs()).item() == pytest.approx(objective.loss(swapped(outputs())).item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_loss_is_the_sum_of_its_terms(name):
+    objective = OBJECTIVES[name]()
+    assert objective.loss(outputs()).item() == pytest.approx(sum(t.item() for t in objective.terms(outputs()).values()))
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_gradients_are_right(name):
+    out = outputs()
+    objective = OBJECTIVES[name]()
+
+    def loss(z):
+        return objective.loss(Outputs(out.representation, z, z * 1.1 + 0.1, z))
+
+    if name == "simsiam":
+        objective = SimSiam(stop_gradient=False)
+    assert torch.autograd.gradcheck(loss, out.embedding.clone().requires_grad_())
+
+
+def test_stop_gradient_holds_the_target_still():
+    for stopped in (True, False):
+        target = outputs().target.clone().requires_grad_()
+        prediction = outputs().prediction.clone().requires_grad_()
+        SimSiam(stop_gradient=stopped).loss(Outputs(target, target, prediction, target)).backward()
+        assert (target.grad is None) == stopped
+        assert prediction.grad is not None
+
+
+def test_collapse_is_best_for_simsiam_and_bad_for_the_others():
+    """At a single point the cosine is perfect; VICReg pays its hinge, SimCLR its log of the number of others."""
+    z = torch.ones(2, N, K, dtype=torch.float64)
+    point = Outputs(z, z, z, z)
+    assert SimSiam().loss(point).item() == pytest.approx(-1)
+    assert VICReg().loss(point).item() == pytest.approx(25 * (1 - 0.01))
+    assert SimCLR(temperature=0.5).loss(point).item() == pytest.approx(math.log(2 * N - 1))

@@ -1,0 +1,70 @@
+"""Shapes and sizes of the networks, and how the model treats views, predictor and momentum branch."""
+
+import pytest
+import torch
+from torch import nn
+
+from sslens.encoders import ENCODERS, Model, convnet, head, mlp, resnet18
+from sslens.types import InputError
+
+
+def count(net):
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def test_parameter_counts_equal_the_architectures():
+    assert count(mlp(64, 100, 100, 10)) == 64 * 100 + 100 + 100 * 100 + 100 + 100 * 10 + 10
+    assert 60_000 <= count(convnet(1)) <= 80_000
+    assert count(resnet18(3)) == 11_168_832  # 11,173,962 of the published CIFAR ResNet-18 less its 10-class head
+    assert count(head(64, 128, 64)) == 64 * 128 + 2 * 128 + 128 * 64 + 64
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize(("channels", "size"), [(1, 16), (3, 32), (1, 8), (3, 9)])
+def test_every_encoder_takes_every_image(name, channels, size):
+    net = ENCODERS[name](channels, size, 16).eval()
+    assert net(torch.zeros(2, channels, size, size)).shape[0] == 2
+
+
+@pytest.mark.parametrize("sizes", [(), (5,), (5, 0)])
+def test_an_mlp_needs_sizes(sizes):
+    with pytest.raises(InputError, match="mlp sizes"):
+        mlp(*sizes)
+
+
+@pytest.mark.parametrize("width", [0, 6, -4])
+def test_a_convnet_needs_a_multiple_of_four(width):
+    with pytest.raises(InputError, match="multiple of 4"):
+        convnet(1, width)
+
+
+def test_without_predictor_and_momentum_all_branches_are_the_embedding():
+    outputs = Model("convnet", channels=1, size=16)(torch.rand(2, 4, 1, 16, 16))
+    assert torch.equal(outputs.prediction, outputs.embedding) and torch.equal(outputs.target, outputs.embedding)
+    assert outputs.target.requires_grad
+
+
+def test_batch_norm_sees_one_view_at_a_time():
+    """The first view's outputs do not change with the second view."""
+    model, views = Model("convnet", channels=1, size=16), torch.rand(2, 4, 1, 16, 16)
+    other = torch.stack([views[0], torch.rand(4, 1, 16, 16)])
+    assert torch.equal(model(views).embedding[0], model(other).embedding[0])
+
+
+def test_momentum_branch_follows_and_carries_no_gradient():
+    model = Model("convnet", channels=1, size=16, momentum=0.9)
+    assert not model(torch.rand(2, 4, 1, 16, 16)).target.requires_grad
+    before = model.target[0][0][0].weight.clone()
+    with torch.no_grad():
+        model.encoder[0][0].weight.add_(1.0)
+    model.follow()
+    assert torch.allclose(model.target[0][0][0].weight, before + 0.1, atol=1e-6)
+    assert not any(parameter.requires_grad for parameter in model.target.parameters())
+
+
+def test_relu_modules_are_not_shared_so_that_each_layer_can_be_hooked():
+    for net in (convnet(1), resnet18(1, 8), mlp(4, 5, 6)):
+        seen = [module for module in net.modules() if isinstance(module, nn.ReLU)]
+        assert len(seen) == len({id(module) for module in seen})
+    block = resnet18(1, 8)[1]
+    assert sum(isinstance(module, nn.ReLU) for module in block.modules()) == 2
