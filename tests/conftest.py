@@ -4,9 +4,9 @@ import os
 
 os.environ.update(OMP_NUM_THREADS="1", SSLENS_LIVE="0")
 
-import pytest  # noqa: E402
+import pytest
 
-from sslens import runtime  # noqa: E402
+from sslens import runtime
 
 
 @pytest.fixture(scope="session", autouse=True)

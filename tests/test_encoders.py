@@ -39,20 +39,20 @@ def test_a_convnet_needs_a_multiple_of_four(width):
 
 
 def test_without_predictor_and_momentum_all_branches_are_the_embedding():
-    outputs = Model("convnet", channels=1, size=16)(torch.rand(2, 4, 1, 16, 16))
+    outputs = Model(convnet(1), head(64, 32, 16))(torch.rand(2, 4, 1, 16, 16))
     assert torch.equal(outputs.prediction, outputs.embedding) and torch.equal(outputs.target, outputs.embedding)
     assert outputs.target.requires_grad
 
 
 def test_batch_norm_sees_one_view_at_a_time():
     """The first view's outputs do not change with the second view."""
-    model, views = Model("convnet", channels=1, size=16), torch.rand(2, 4, 1, 16, 16)
+    model, views = Model(convnet(1), head(64, 32, 16)), torch.rand(2, 4, 1, 16, 16)
     other = torch.stack([views[0], torch.rand(4, 1, 16, 16)])
     assert torch.equal(model(views).embedding[0], model(other).embedding[0])
 
 
 def test_momentum_branch_follows_and_carries_no_gradient():
-    model = Model("convnet", channels=1, size=16, momentum=0.9)
+    model = Model(convnet(1), head(64, 32, 16), momentum=0.9)
     assert not model(torch.rand(2, 4, 1, 16, 16)).target.requires_grad
     before = model.target[0][0][0].weight.clone()
     with torch.no_grad():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sslens.runtime import write_atomic
-from sslens.trace import Snapshot, Trace, load
+from sslens.trace import Snapshot, Trace, load, over_seeds
 from sslens.types import DamagedFile, Dataset, InputError
 
 
@@ -67,7 +67,7 @@ def test_damage_is_named(tmp_path, damage):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match="run.json"):
+    with pytest.raises(InputError, match="a folder with a run"):
         load(tmp_path)
 
 
@@ -95,3 +95,13 @@ def test_an_interrupted_save_leaves_the_last_good_state(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         whole.save(tmp_path / "run")
     assert load(tmp_path / "run").steps == [0, 10]
+
+
+def test_over_seeds_keeps_a_divergence_visible():
+    first, second = torch.tensor([1.0, 2.0]), torch.tensor([3.0, float("nan")])
+    good, gone = over_seeds([first, second])
+    assert (good.mean, good.n) == (2.0, 2) and gone.mean != gone.mean
+    with pytest.raises(InputError, match="same length"):
+        over_seeds([first, torch.ones(3)])
+    with pytest.raises(InputError, match="at least one curve"):
+        over_seeds([])

@@ -1,4 +1,4 @@
-"""Training: same seed same bits, interruption leaves no mark, collapse happens when it must, bad configs never start."""
+"""Training: same seed same bits, interruption leaves no mark, what must collapse does, bad configs never start."""
 
 import dataclasses
 import json
@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
+from itertools import pairwise
 
 import pytest
 import torch
@@ -84,7 +85,7 @@ def test_key_changes_with_every_field():
 @pytest.mark.parametrize("spacing", ["quadratic", "logarithmic"])
 def test_looks_go_from_first_to_last_and_thin_out(spacing):
     looks = Config(steps=1000, snapshots=12, spacing=spacing).looks()
-    gaps = [b - a for a, b in zip(looks, looks[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(looks)]
     assert looks[0] == 0 and looks[-1] == 1000 and len(looks) <= 12
     assert gaps == sorted(gaps)
     assert Config(steps=0).looks() == [0]
@@ -117,7 +118,7 @@ def test_a_fuzzed_config_runs_or_gets_our_error(values):
         config = Config(**(tiny | {"device": "cpu"} | values))
         if any(getattr(config, name) > limit for name, limit in heavy.items()) or config.encoder == "resnet18":
             return
-        assert [look.step for look in fit(config)][0] == 0
+        assert list(fit(config))[-1].step >= 0
     except InputError as error:
         assert "must be" in str(error) and error.allowed
 
@@ -207,7 +208,7 @@ def test_a_folder_that_holds_another_run_is_refused(tmp_path):
 
 def killed_while_recording(folder, data):
     os.environ["SSLENS_DATA"] = data
-    record(small(steps=400, snapshots=40, spacing="logarithmic"), folder)
+    record(small(steps=200, snapshots=40, spacing="logarithmic"), folder)
 
 
 def test_a_killed_recording_goes_on_and_ends_in_the_same_bits(tmp_path):
@@ -221,7 +222,7 @@ def test_a_killed_recording_goes_on_and_ends_in_the_same_bits(tmp_path):
     os.kill(worker.pid, signal.SIGKILL)
     worker.join()
     cut = trace.load(tmp_path / "run")
-    assert cut.status == "running" and 0 < len(cut.snapshots) < 30
+    assert cut.status == "running" and 0 < len(cut.snapshots) < 28
     config = Config(**cut.config)
     same(record(config, tmp_path / "run"), record(config, tmp_path / "whole"))
 

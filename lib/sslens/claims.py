@@ -46,7 +46,12 @@ class Claim:
 @final
 @dataclass(frozen=True)
 class Verdict:
-    """What was measured for a claim: the interval over seeds, and whether the claim holds at this scale."""
+    """What was measured for a claim: the interval over seeds, and whether the claim holds at this scale.
+
+    >>> claim = Claim("Rank falls.", "Paper 2023", "rank ratio", below=0.5)
+    >>> Verdict(claim, Interval(0.4, 0.3, 0.6, 3), "digits").holds is None  # the interval straddles the bound
+    True
+    """
 
     claim: Claim
     interval: Interval
@@ -79,11 +84,19 @@ class Verdict:
 @final
 @dataclass(frozen=True)
 class Conclusion:
-    """The verdicts of a notebook, shown as one line each; the numbers travel beside the text for the checks."""
+    """The verdicts of a notebook, shown as one line each; the numbers travel beside the text for the checks.
+
+    >>> claim = Claim("Rank falls.", "Paper 2023", "rank ratio", below=0.5)
+    >>> Conclusion((judge(claim, [0.1, 0.1], "digits"),))
+    ✓ holds: Rank falls. (rank ratio 0.1, [0.1, 0.1] over 2 seeds; claimed < 0.5; digits)
+    """
 
     verdicts: tuple[Verdict, ...]
     relative: float = 1e-3
     absolute: float = 1e-6
+
+    def __repr__(self) -> str:
+        return "\n".join(verdict.line() for verdict in self.verdicts)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -92,8 +105,7 @@ class Conclusion:
             name = record["quantity"]
             values |= {name: record["mean"]} | {f"{name}.{key}": record[key] for key in ("low", "high", "n", "holds")}
         tolerance = {"relative": self.relative, "absolute": self.absolute}
-        lines = "\n".join(verdict.line() for verdict in self.verdicts)
-        return {"text/plain": lines, RESULT: {"values": values, "tolerance": tolerance}}
+        return {"text/plain": repr(self), RESULT: {"values": values, "tolerance": tolerance}}
 
 
 def judge(claim: Claim, values: Iterable[float], setting: str) -> Verdict:

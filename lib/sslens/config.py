@@ -1,6 +1,7 @@
 """The words that describe a run: flat, validated values that a notebook's parameters cell can hold."""
 
 import hashlib
+import math
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, final, get_type_hints
 
@@ -105,9 +106,28 @@ class Config:
         places = ramp**2 * self.steps if self.spacing == "quadratic" else (self.steps + 1) ** ramp - 1
         return sorted({round(place) for place in places.tolist()})
 
+    def rate(self, step: int) -> float:
+        """The learning rate of a step: a linear rise, then half a cosine down to 0.
+
+        >>> [round(Config(steps=10, warmup=0.2, learning_rate=1.0).rate(step), 2) for step in (0, 1, 2, 6, 10)]
+        [0.33, 0.67, 1.0, 0.5, 0.0]
+        """
+        warmup = self.warmup * self.steps
+        if step < warmup:
+            return self.learning_rate * (step + 1) / (warmup + 1)
+        return self.learning_rate * (1 + math.cos(math.pi * (step - warmup) / max(1, self.steps - warmup))) / 2
+
 
 SCALE: dict[str, dict[str, Any]] = {
-    "smoke": {"steps": 40, "snapshots": 6, "batch_size": 128, "reference": 200, "dtype": "float64", "device": "cpu"},
+    "smoke": {
+        "steps": 60,
+        "snapshots": 6,
+        "width": 32,
+        "batch_size": 128,
+        "reference": 200,
+        "dtype": "float64",
+        "device": "cpu",
+    },
     "lesson": {},
     "full": {"steps": 3000, "snapshots": 24, "reference": 2000},
 }

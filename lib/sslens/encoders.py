@@ -127,34 +127,21 @@ class Model(nn.Module):
     Every view passes through the network by itself, so batch norm's statistics are per view, as in the published
     implementations; it is also faster than one pass over both.
 
-    >>> model = Model("convnet", channels=1, size=16, embedding=32)
+    >>> model = Model(convnet(1), head(64, 128, 32))
     >>> outputs = model(torch.zeros(2, 5, 1, 16, 16))
     >>> outputs.representation.shape, outputs.embedding.shape
     (torch.Size([2, 5, 64]), torch.Size([2, 5, 32]))
     """
 
-    def __init__(  # noqa: PLR0913 - the shape of a network takes these eight numbers
-        self,
-        encoder: str,
-        *,
-        channels: int,
-        size: int,
-        width: int = 64,
-        hidden: int = 128,
-        embedding: int = 64,
-        predictor: bool = False,
-        momentum: float = 0.0,
+    def __init__(
+        self, encoder: nn.Module, projector: nn.Module, *, predictor: nn.Module | None = None, momentum: float = 0.0
     ) -> None:
         super().__init__()
-        self.encoder = ENCODERS[encoder](channels, size, width)
-        with torch.no_grad():
-            dimensions = self.encoder.eval()(torch.zeros(1, channels, size, size)).shape[1]
-        self.projector = head(dimensions, hidden, embedding)
-        self.predictor = head(embedding, hidden // 2, embedding) if predictor else nn.Identity()
+        self.encoder, self.projector = encoder, projector
+        self.predictor = predictor or nn.Identity()
         self.momentum = momentum
-        trained = nn.Sequential(self.encoder, self.projector)
+        trained = nn.Sequential(encoder, projector)
         self.target = deepcopy(trained).requires_grad_(requires_grad=False) if momentum else None
-        self.train()
 
     def forward(self, views: Views) -> Outputs:
         """Pass every view through; the target comes from the momentum branch, or is the embedding without one."""

@@ -26,6 +26,9 @@ def threads() -> int:
 
     Raises:
         InputError: ``SSLENS_THREADS`` is not a positive whole number.
+
+    >>> threads() >= 1
+    True
     """
     asked = os.environ.get("SSLENS_THREADS", "1")
     if not asked.isdecimal() or int(asked) < 1:
@@ -57,7 +60,11 @@ def settle(device: str = "auto", *, deterministic: bool = True) -> torch.device:
 
 
 def seed_of(seed: int, name: str) -> int:
-    """The seed of a named random stream: 63 bits of SHA-256 of seed and name, so streams never overlap by accident."""
+    """The seed of a named random stream: 63 bits of SHA-256 of seed and name, so streams never overlap by accident.
+
+    >>> seed_of(0, "views")
+    1273498352537141616
+    """
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8]) >> 1
 
 
@@ -75,6 +82,9 @@ def profile(asked: str) -> str:
 
     Raises:
         UnknownName: neither smoke, lesson nor full.
+
+    >>> profile("lesson") in PROFILES
+    True
     """
     name = os.environ.get("SSLENS_PROFILE", asked)
     if name not in PROFILES:
@@ -86,6 +96,9 @@ def live() -> bool:
     """Whether a person sits in front of this kernel (JupyterLab, VS Code, Colab) rather than a batch runner.
 
     ``SSLENS_LIVE`` set to 0 or 1 decides; kernels started by papermill and its kin keep their history in memory.
+
+    >>> live() in (True, False)
+    True
     """
     asked = os.environ.get("SSLENS_LIVE")
     if asked in ("0", "1"):
@@ -95,7 +108,11 @@ def live() -> bool:
 
 
 def data_root() -> Path:
-    """The folder of caches and runs: ``SSLENS_DATA``, else ``data/`` of the checkout, else one in the home folder."""
+    """The folder of caches and runs: ``SSLENS_DATA``, else ``data/`` of the checkout, else one in the home folder.
+
+    >>> data_root().is_absolute()
+    True
+    """
     if "SSLENS_DATA" in os.environ:
         return Path(os.environ["SSLENS_DATA"]).expanduser().resolve()
     checkout = Path(__file__).resolve().parents[2]
@@ -104,7 +121,11 @@ def data_root() -> Path:
 
 @cache
 def library_version(rooms: tuple[str, ...] = TRAINING) -> str:
-    """Version and fingerprint of the code that trains, so that a changed library never answers with an old run."""
+    """Version and fingerprint of the code that trains, so that a changed library never answers with an old run.
+
+    >>> library_version().startswith(__version__ + "+")
+    True
+    """
     here, content = Path(__file__).parent, hashlib.sha256()
     for room in rooms:
         for path in sorted([here / f"{room}.py", *(here / room).glob("*.py")]):
@@ -114,7 +135,11 @@ def library_version(rooms: tuple[str, ...] = TRAINING) -> str:
 
 
 def numerics(device: torch.device) -> dict[str, Any]:
-    """What decides the last digits of a run besides its config: torch, device, threads, instruction set."""
+    """What decides the last digits of a run besides its config: torch, device, threads, instruction set.
+
+    >>> sorted(numerics(torch.device("cpu")))
+    ['device', 'processor', 'threads', 'torch']
+    """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     return {"torch": torch.__version__, "device": device.type, "processor": name, "threads": threads()}
 
@@ -129,7 +154,13 @@ def canonical(value: object) -> str:
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file so that a reader, a crash or a full disk sees the old content or the new, never a mixture."""
+    """Write a file so that a reader, a crash or a full disk sees the old content or the new, never a mixture.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomic(Path(folder) / "new" / "note.txt", "kept")
+    ...     (Path(folder) / "new" / "note.txt").read_text()
+    'kept'
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
@@ -157,6 +188,9 @@ def progress(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]
 
     An item's ``step`` attribute, where it has one, is its position out of ``total``; otherwise items are counted.
     The runner names the file in ``SSLENS_PROGRESS``; with neither person nor runner nothing is shown.
+
+    >>> sum(progress([1, 2, 3], total=3, label="numbers"))
+    6
     """
     told = os.environ.get("SSLENS_PROGRESS")
     bar = _bar(total, label) if live() and not told else None

@@ -2,20 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_from
 from safetensors.torch import save as bytes_of
 from torch import Tensor
 
 from sslens.runtime import canonical, write_atomic
-from sslens.types import DamagedFile, Dataset, Features, InputError
+from sslens.types import DamagedFile, Dataset, Features, InputError, Interval
 
 MANIFEST = "run.json"
 
@@ -23,7 +24,12 @@ MANIFEST = "run.json"
 @final
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """One look at a fixed reference set, and everything needed to go on training from here."""
+    """One look at a fixed reference set, and everything needed to go on training from here.
+
+    >>> h = torch.zeros(5, 3)
+    >>> Snapshot(0, h, h, {}, {"model.encoder.bias": torch.ones(2)}).part("model.encoder")
+    {'bias': tensor([1., 1.])}
+    """
 
     step: int
     representation: Features
@@ -31,7 +37,7 @@ class Snapshot:
     embedding: Float[Tensor, "n k"]
     terms: Mapping[str, Float[Tensor, "t"]]
     """Each term of the loss at every step since the snapshot before."""
-    state: Mapping[str, Tensor]
+    state: Mapping[str, Shaped[Tensor, "..."]]
     """Model, optimiser and objective by dotted name: ``model.encoder.0.0.weight``, ``optimizer...``."""
 
     @property
@@ -40,7 +46,7 @@ class Snapshot:
         numbers = (*self.terms.values(), self.representation, self.embedding)
         return not all(bool(values.isfinite().all()) for values in numbers)
 
-    def part(self, name: str) -> dict[str, Tensor]:
+    def part(self, name: str) -> dict[str, Shaped[Tensor, "..."]]:
         """The state of one part (``model.encoder``, ``optimizer``, ...) with the part's name taken off."""
         return {key[len(name) + 1 :]: value for key, value in self.state.items() if key.startswith(name + ".")}
 
@@ -48,7 +54,14 @@ class Snapshot:
 @final
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """All looks of a run along time: it can be measured, scrubbed, restored and continued."""
+    """All looks of a run along time: it can be measured, scrubbed, restored and continued.
+
+    >>> images = Dataset(torch.zeros(5, 1, 2, 2), torch.zeros(5, dtype=torch.int64), ("only",))
+    >>> look = Snapshot(0, torch.ones(5, 3), torch.ones(5, 2), {}, {})
+    >>> trace = Trace({"steps": 0}, images, torch.ones(5, dtype=torch.bool), (look,), {})
+    >>> trace.status, trace.along(lambda h: h.sum())
+    ('complete', tensor([15.], dtype=torch.float64))
+    """
 
     config: Mapping[str, Any]
     reference: Dataset
@@ -124,12 +137,33 @@ class Trace:
         return files
 
 
+def over_seeds(curves: Iterable[Float[Tensor, "t"]]) -> list[Interval]:
+    """Student-t intervals, place by place, of curves from runs that differ in their seed; NaN where a run had diverged.
+
+    Raises:
+        InputError: no curve, or curves of different lengths.
+
+    >>> [interval.mean for interval in over_seeds([torch.tensor([1.0, 2.0]), torch.tensor([3.0, 2.0])])]
+    [2.0, 2.0]
+    """
+    rows = [curve.tolist() for curve in curves]
+    if len({len(row) for row in rows}) != 1:
+        raise InputError("curves", [len(row) for row in rows], "at least one curve, all of the same length")
+    diverged = Interval(math.nan, math.nan, math.nan, len(rows))
+    return [Interval.of(column) if all(map(math.isfinite, column)) else diverged for column in zip(*rows, strict=True)]
+
+
 def load(path: Path | str) -> Trace:
     """Read a run from its folder, every file held against its checksum.
 
     Raises:
         InputError: there is no run in the folder.
         DamagedFile: a file is missing, truncated or altered.
+
+    >>> load("/nowhere")
+    Traceback (most recent call last):
+        ...
+    sslens.types.InputError: path must be a folder with a run.json. Got '/nowhere'.
     """
     folder = Path(path)
     if not (folder / MANIFEST).is_file():

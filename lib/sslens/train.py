@@ -2,7 +2,6 @@
 
 import hashlib
 import inspect
-import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +16,7 @@ from torch.optim import AdamW
 
 from sslens import datasets
 from sslens.config import Config
-from sslens.encoders import Model
+from sslens.encoders import ENCODERS, Model, head
 from sslens.objectives import OBJECTIVES, Objective
 from sslens.runtime import canonical, data_root, library_version, numerics, progress, seed_of, settle, stream
 from sslens.trace import MANIFEST, Snapshot, Trace, load
@@ -61,7 +60,7 @@ def fit(config: Config, *, after: Snapshot | None = None) -> Iterator[Snapshot]:
     terms: list[dict[str, Scalar]] = []
     for step, index in enumerate(_batches(bench, start), start):
         for group in bench.optimizer.param_groups:
-            group["lr"] = _rate(config, step)
+            group["lr"] = config.rate(step)
         terms.append(_step(bench, step, bench.train.images[index]))
         if step + 1 in looks:
             snapshot, terms = _look(bench, step + 1, terms), []
@@ -78,6 +77,9 @@ def record(config: Config, folder: Path | str | None = None) -> Trace:
 
     Raises:
         InputError: as ``fit``; or ``folder`` holds another run.
+
+    >>> record(Config.at("smoke", steps=4, snapshots=3)).steps
+    [0, 1, 4]
     """
     device = settle(config.device)
     train, test = _material(config)
@@ -104,6 +106,9 @@ def restore(trace: Trace, index: int = -1) -> nn.Module:
 
     Raises:
         InputError: the trace has no such snapshot.
+
+    >>> restore(record(Config.at("smoke", steps=4, snapshots=3)), 0).training
+    False
     """
     if not -len(trace.snapshots) <= index < len(trace.snapshots):
         raise InputError("index", index, f"a position among the {len(trace.snapshots)} snapshots")
@@ -147,12 +152,15 @@ def _reference(config: Config, train: Dataset, test: Dataset) -> tuple[Dataset, 
 
 
 def _model(config: Config, data: Dataset) -> Model:
-    predictor, momentum = _objective(config).needs_predictor, config.momentum
-    heads = {"hidden": config.hidden, "embedding": config.embedding, "predictor": predictor, "momentum": momentum}
-    with torch.random.fork_rng(devices=[]):
+    channels, size = data.images.shape[1], data.images.shape[-1]
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed_of(config.seed, "weights"))
-        channels, size = data.images.shape[1], data.images.shape[-1]
-        model = Model(config.encoder, channels=channels, size=size, width=config.width, **heads)
+        encoder = ENCODERS[config.encoder](channels, size, config.width)
+        dimensions = encoder.eval()(torch.zeros(1, channels, size, size)).shape[1]
+        projector = head(dimensions, config.hidden, config.embedding)
+        needed = _objective(config).needs_predictor
+        predictor = head(config.embedding, config.hidden // 2, config.embedding) if needed else None
+    model = Model(encoder, projector, predictor=predictor, momentum=config.momentum).train()
     return model.to(data.images.device, data.images.dtype).to(memory_format=torch.channels_last)
 
 
@@ -174,8 +182,7 @@ def _bench(config: Config) -> _Bench:
         part.to(device, getattr(torch, config.dtype)) for part in (train, _reference(config, train, test)[0])
     )
     model = _model(config, train)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = AdamW((each for each in model.parameters() if each.requires_grad), weight_decay=config.weight_decay)
     return _Bench(config, train, reference, model, _objective(config), optimizer)
 
 
@@ -188,13 +195,6 @@ def _batches(bench: _Bench, start: int) -> Iterator[Int[Tensor, "b"]]:
         if place == 0 or step == start:
             order = torch.randperm(count, generator=stream(config.seed, f"order/{epoch}", device), device=device)
         yield order[place * config.batch_size : (place + 1) * config.batch_size]
-
-
-def _rate(config: Config, step: int) -> float:
-    warmup = config.warmup * config.steps
-    if step < warmup:
-        return config.learning_rate * (step + 1) / (warmup + 1)
-    return config.learning_rate * (1 + math.cos(math.pi * (step - warmup) / max(1, config.steps - warmup))) / 2
 
 
 def _step(bench: _Bench, step: int, images: Images) -> dict[str, Scalar]:
@@ -237,14 +237,14 @@ def _state(bench: _Bench) -> dict[str, Tensor]:
 
 
 def _resume(bench: _Bench, snapshot: Snapshot) -> None:
+    """Put a snapshot's state back; moments keep their parameter's memory layout, which decides how sums are rounded."""
     bench.model.load_state_dict(snapshot.part("model"))
     moments = snapshot.part("optimizer")
     for name, parameter in bench.model.named_parameters():
-        kept = {
-            key: moments[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in moments
-        }
-        moved = {key: value.clone() if key == "step" else value.to(parameter) for key, value in kept.items()}
-        if moved:
-            bench.optimizer.state[parameter] = moved
+        if f"step.{name}" in moments:
+            means = {
+                key: torch.empty_like(parameter).copy_(moments[f"{key}.{name}"]) for key in ("exp_avg", "exp_avg_sq")
+            }
+            bench.optimizer.state[parameter] = {"step": moments[f"step.{name}"].clone(), **means}
     if isinstance(bench.objective, nn.Module):
         bench.objective.load_state_dict(snapshot.part("objective"))

@@ -32,7 +32,11 @@ class InputError(ValueError):
 
     def __init__(self, field: str, got: object, allowed: str, hint: str = "") -> None:
         self.field, self.got, self.allowed, self.hint = field, got, allowed, hint
-        shown = repr(got) if len(repr(got)) <= 200 else repr(got)[:197] + "..."
+        try:
+            shown = repr(got)
+        except ValueError:  # Python prints no int of more than 4300 digits
+            shown = "a number of very many digits"
+        shown = shown if len(shown) <= 200 else shown[:197] + "..."
         super().__init__(f"{field} must be {allowed}. Got {shown}." + (f" {hint}" if hint else ""))
 
 
@@ -80,7 +84,11 @@ class Range:
 @final
 @dataclass(frozen=True)
 class OneOf:
-    """Legal names: the keys of a registry, or a tuple of words."""
+    """Legal names: the keys of a registry, or a tuple of words.
+
+    >>> checked("fruit", "pear", Annotated[str, OneOf(("apple", "pear"))])
+    'pear'
+    """
 
     names: Collection[str] | Mapping[str, Any]
 
@@ -99,7 +107,7 @@ def checked(name: str, value: Any, annotation: Any) -> Any:
     """
     kind, *limits = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
     limit = next((limit for limit in limits if isinstance(limit, Range | OneOf)), None)
-    if isinstance(limit, OneOf) and value not in limit.names:
+    if isinstance(limit, OneOf) and not (isinstance(value, str) and value in limit.names):
         raise UnknownName(name, value, limit.names)
     allowed = f"{'an' if kind is int else 'a'} {kind.__name__}" + (f" in {limit}" if isinstance(limit, Range) else "")
     number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -117,7 +125,12 @@ def checked(name: str, value: Any, annotation: Any) -> Any:
 @final
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A whole set as tensors, small enough to live on the device: no loader, one gather per batch."""
+    """A whole set as tensors, small enough to live on the device: no loader, one gather per batch.
+
+    >>> import torch
+    >>> len(Dataset(torch.zeros(3, 1, 8, 8), torch.tensor([0, 1, 0]), ("even", "odd")).take(torch.tensor([2, 0])))
+    2
+    """
 
     images: Images
     """Pixels in [0, 1]."""
@@ -154,7 +167,13 @@ class Dataset:
 @final
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """All that an objective sees of a model: tensors, one row per view and sample."""
+    """All that an objective sees of a model: tensors, one row per view and sample.
+
+    >>> import torch
+    >>> h, z = torch.zeros(2, 8, 64), torch.zeros(2, 8, 32)
+    >>> Outputs(h, z, prediction=z, target=z).embedding.shape
+    torch.Size([2, 8, 32])
+    """
 
     representation: Float[Tensor, "v n d"]
     embedding: Float[Tensor, "v n k"]

@@ -11,6 +11,13 @@ class Objective(ABC):
     """A function of tensors whose summands carry names, so that each is recorded and plotted by itself.
 
     An objective with state (a centre, a queue, prototypes) is an ``nn.Module`` too and updates it in ``after_step``.
+
+    >>> class Shrink(Objective):
+    ...     def terms(self, outputs):
+    ...         return {"size": outputs.embedding.square().mean()}
+    >>> z = torch.full((2, 3, 4), 2.0)
+    >>> Shrink().loss(Outputs(z, z, z, z)).item()
+    4.0
     """
 
     @property

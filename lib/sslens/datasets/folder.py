@@ -1,0 +1,219 @@
+"""Any tree of class-named folders of PNG and JPEG images, decoded once and kept as one file.
+
+Two layouts: ``<class>/*`` is split here; ``train/<class>/*`` beside ``test/<class>/*`` is taken as it stands. Hidden
+files, files with other endings and folders inside a class are left alone.
+"""
+
+import hashlib
+import os
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NamedTuple, final
+
+import PIL
+import psutil
+import torch
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sslens import runtime
+from sslens.datasets.images import ENDINGS, Pixels, decode
+from sslens.types import DamagedFile, Dataset, InputError, Range
+
+SIDES = ("train", "test")
+LAYOUT = "a folder of <class>/*.png or *.jpg, or of train/<class>/* and test/<class>/*"
+
+
+@final
+class _File(NamedTuple):
+    """An image as the listing sees it: enough to notice that it has changed."""
+
+    name: str  # relative to the tree
+    size: int
+    changed: int
+
+
+Files = dict[str, list[_File]]
+
+
+def load(
+    path: str,
+    *,
+    size: Annotated[int, Range(8, 512)] = 32,
+    test_fraction: Annotated[float, Range(0.01, 0.99)] = 0.2,
+    seed: Annotated[int, Range(0, 2**31 - 1)] = 0,
+) -> tuple[Dataset, Dataset]:
+    """The images ``(n, 3, size, size)`` of a tree, ordered by class and file name.
+
+    Each is turned as its EXIF says, laid on white where transparent, brought to 8 bits of RGB, cropped to its central
+    square and resized bilinearly with antialiasing. Without ``train/`` and ``test/``, ``test_fraction`` of every
+    class (at least one image, never all) is tested on, chosen by ``seed`` and each file's name alone.
+
+    The bytes are cached below ``runtime.data_root()``; a changed file, option or library decodes anew.
+
+    Raises:
+        InputError: no folder, no classes, a class without images on a side, a name with control characters,
+            a link out of the tree, more pixels than memory, or nowhere to keep the cache.
+        DamagedFile: an image that cannot be read, or has more pixels than Pillow's limit against bombs.
+
+    >>> load("no/such/tree")
+    Traceback (most recent call last):
+        ...
+    sslens.types.InputError: folder must be a folder of <class>/*.png or *.jpg, ... Nothing is there.
+    """
+    root = _root(path)
+    with _usable(path, "readable throughout"):
+        train, test = _listed(root, test_fraction=test_fraction, seed=seed)
+    names = [file.name for side in (train, test) for files in side.values() for file in files]
+    _check_memory(len(names), size)
+    folder = runtime.data_root() / "cache" / "folders"
+    with _usable(str(folder), "a folder that can be written (SSLENS_DATA names another)"):
+        pixels = _cached(folder, _key(root, (train, test), size=size), root=root, names=names, size=size)
+    cut = sum(map(len, train.values()))
+    return _dataset(pixels[:cut], train), _dataset(pixels[cut:], test)
+
+
+def _dataset(pixels: Pixels, files: Files) -> Dataset:
+    counts = torch.tensor([len(found) for found in files.values()])
+    images = pixels.to(torch.float32).div_(255)  # in place: a set may fill half the memory
+    return Dataset(images, torch.arange(len(files)).repeat_interleave(counts), tuple(files))
+
+
+@contextmanager
+def _usable(path: str, allowed: str) -> Iterator[None]:
+    """What the file system refuses, as our own error."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise InputError("folder", path, allowed, str(error)) from error
+
+
+def _check_memory(count: int, size: int) -> None:
+    needed, free = count * 3 * size**2 * 5, psutil.virtual_memory().available  # a byte and a float for each value
+    if needed > free:
+        hint = f"{count} images of {size}x{size} need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free."
+        raise InputError("folder.size", size, "small enough for the memory", hint)
+
+
+def _root(path: str) -> Path:
+    try:
+        root = Path(path).expanduser().resolve()
+        if root.is_dir():
+            return root
+        hint = "This is a file." if root.exists() else "Nothing is there."
+    except (OSError, RuntimeError, ValueError) as error:  # too long, an unknown home, a NUL
+        hint = f"{error}."
+    raise InputError("folder", path, LAYOUT, hint)
+
+
+def _listed(root: Path, *, test_fraction: float, seed: int) -> tuple[Files, Files]:
+    """The files of each class on each side, all in the order of their names."""
+    sides = {folder.name for folder in _folders(root, root) if folder.name in SIDES and _folders(root, folder)}
+    if not sides:
+        return _split(root, _classes(root, root), test_fraction=test_fraction, seed=seed)
+    for side in set(SIDES) - sides:
+        raise InputError("folder", str(root), LAYOUT, f"It has no class folders in {side}/.")
+    train, test = (_classes(root, root / side) for side in SIDES)
+    for name in sorted(train.keys() ^ test.keys()):
+        side = "test" if name in train else "train"
+        raise InputError("folder", str(root), "a tree with every class on both sides", f"{side}/{name} is missing.")
+    return train, test
+
+
+def _classes(root: Path, side: Path) -> Files:
+    classes = {folder.name: _files(root, folder) for folder in _folders(root, side)}
+    if classes.keys() <= set(SIDES):  # also refuses images that lie in train/ and test/ themselves
+        raise InputError("folder", str(side), LAYOUT, "It holds no class folders.")
+    for name, files in classes.items():
+        if not files:
+            raise InputError("folder", str(side), "a tree with images in every class", f"{name!r} holds none.")
+    return classes
+
+
+def _split(root: Path, classes: Files, *, test_fraction: float, seed: int) -> tuple[Files, Files]:
+    """Sort each class by a hash of seed and name and cut it: a file more or less moves hardly any other."""
+    train: Files = {}
+    test: Files = {}
+    for name, files in classes.items():
+        if len(files) < 2:
+            raise InputError("folder", str(root), "a tree with two images or more per class", f"{name!r} holds one.")
+        shuffled = sorted(files, key=lambda file: runtime.seed_of(seed, file.name))
+        cut = min(max(round(test_fraction * len(files)), 1), len(files) - 1)
+        test[name], train[name] = sorted(shuffled[:cut]), sorted(shuffled[cut:])
+    return train, test
+
+
+def _folders(root: Path, parent: Path) -> list[Path]:
+    with os.scandir(parent) as entries:
+        found = [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    for entry in found:
+        _check_entry(root, entry)
+    return sorted(map(Path, found))
+
+
+def _files(root: Path, folder: Path) -> list[_File]:
+    found, prefix = [], folder.relative_to(root).as_posix()
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or not entry.name.lower().endswith(ENDINGS) or entry.is_dir():
+                continue
+            _check_entry(root, entry)
+            name = f"{prefix}/{entry.name}"
+            if not entry.is_file():  # a pipe would be waited on for ever
+                raise DamagedFile("image", name, "an ordinary file")
+            status = entry.stat()
+            found.append(_File(name, status.st_size, status.st_mtime_ns))
+    return sorted(found)
+
+
+def _check_entry(root: Path, entry: os.DirEntry[str]) -> None:
+    name = entry.name
+    if not name.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
+        raise InputError("folder", str(root), "a tree without control characters in its names", f"See {name!r}.")
+    if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(root):
+        raise InputError("folder", str(root), "a tree whose links stay inside", f"{name!r} leads out of it.")
+
+
+def _key(root: Path, sides: tuple[Files, Files], *, size: int) -> str:
+    version = [runtime.library_version(("datasets",)), PIL.__version__]
+    return hashlib.sha256(runtime.canonical([str(root), sides, size, version]).encode()).hexdigest()[:32]
+
+
+def _cached(folder: Path, key: str, *, root: Path, names: list[str], size: int) -> Pixels:
+    """The decoded images of a listing; whoever asks second waits for the first and reads what it wrote."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{key}.safetensors"
+    with FileLock(path.with_suffix(".lock")):
+        pixels = _read(path, key)
+        if pixels is None:
+            pixels = decode(root, names, size=size)
+            # written whole under another name, then renamed; the checksum answers for a crash in between
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                part = Path(scratch) / path.name
+                save_file({"pixels": pixels}, part, {"checksum": _checksum(key, pixels)})
+                part.chmod(0o644)
+                part.replace(path)
+    return pixels
+
+
+def _read(path: Path, key: str) -> Pixels | None:
+    """The file's content, or nothing where it is missing or not what was written."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            pixels, told = file.get_tensor("pixels"), file.metadata()["checksum"]
+            return pixels if told == _checksum(key, pixels) else None
+    except (OSError, SafetensorError, KeyError, TypeError):
+        return None
+
+
+def _checksum(key: str, pixels: Tensor) -> str:
+    content = hashlib.sha256(f"{key} {tuple(pixels.shape)} {pixels.dtype}".encode())
+    content.update(pixels.numpy().data)
+    return content.hexdigest()

@@ -1,0 +1,111 @@
+"""What every room asks of its input, and the preparations they share: checks, centring, unit rows, rounding.
+
+Measures compute in float64 whatever they are given. Total collapse is a result, not an error: what stands below
+the rounding of the input counts as zero, so that constant features have rank 0 and not the rank of their noise.
+"""
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from sslens.types import Features, InputError, Labels
+
+LARGEST = 1e150
+"""Largest size of a feature: squares of it, summed over any data set that fits a machine, stay finite."""
+
+
+def checked_features(h: Shaped[Tensor, "..."], *, name: str = "features", rows: int = 1) -> Features:
+    """The features in float64 and without gradient, if a measure can answer for them.
+
+    Raises:
+        InputError: not a floating-point matrix, fewer than ``rows`` rows, no column, or a value that is not finite
+            (a diverged run), with their count and the place of the first.
+
+    >>> checked_features(torch.tensor([[1.0, 2.0], [float("nan"), 4.0]]))
+    Traceback (most recent call last):
+        ...
+    sslens.types.InputError: features must be finite, below 1e+150 in size. Got nan. This is true of 1 of 4 values,
+    first in row 1, column 0.
+    """
+    if not (isinstance(h, Tensor) and h.is_floating_point() and h.ndim == 2 and h.shape[0] >= rows and h.shape[1]):
+        got = f"{h.dtype} {tuple(h.shape)}" if isinstance(h, Tensor) else type(h).__name__
+        raise InputError(name, got, f"a floating-point tensor (n, d) of at least {rows} row(s) and 1 column")
+    values = h.detach().double()
+    wrong = ~(values.abs() < LARGEST)
+    if wrong.any():
+        row, column = wrong.nonzero()[0].tolist()
+        hint = f"This is true of {int(wrong.sum())} of {h.numel()} values, first in row {row}, column {column}."
+        raise InputError(name, values[row, column].item(), f"finite, below {LARGEST:g} in size", hint)
+    return values
+
+
+def checked_labels(
+    labels: Shaped[Tensor, "..."], *, name: str = "labels", count: int | None = None, classes: int | None = None
+) -> Labels:
+    """The labels as int64, if they are one whole number from 0 for each of ``count`` samples (where it is given).
+
+    Raises:
+        InputError: not a vector of integers, empty, of another length, negative, or not below ``classes``.
+
+    >>> checked_labels(torch.tensor([0, 3]), classes=3)
+    Traceback (most recent call last):
+        ...
+    sslens.types.InputError: labels must be whole numbers from 0 to 2. Got 3.
+    """
+    integers = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+    fits = isinstance(labels, Tensor) and labels.dtype in integers and labels.ndim == 1 and len(labels) > 0
+    if not fits or len(labels) != (count or len(labels)):
+        got = f"{labels.dtype} {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+        raise InputError(name, got, f"an integer tensor (n,) of {count or 'at least 1'} labels")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or (classes is not None and high >= classes):
+        allowed = "whole numbers from 0" + (f" to {classes - 1}" if classes is not None else "")
+        raise InputError(name, low if low < 0 else high, allowed)
+    return labels.long()
+
+
+def rounding(h: Float[Tensor, "..."]) -> float:
+    """How far rounding can have moved a matrix of this type and size: eps(dtype) · ‖h‖_F.
+
+    >>> rounding(torch.ones(4, 4, dtype=torch.float64)) == 4 * 2.0**-52
+    True
+    """
+    return torch.finfo(h.dtype).eps * float(h.detach().double().norm())
+
+
+def centred(values: Float[Tensor, "n d"], *, floor: float) -> Float[Tensor, "n d"]:
+    """Rows minus their mean; exactly zero where what remains is not above ``floor`` (in Frobenius norm).
+
+    >>> centred(torch.tensor([[1.0, 5.0], [3.0, 5.0]]), floor=0.0)
+    tensor([[-1.,  0.],
+            [ 1.,  0.]])
+    """
+    deviation = values - values.mean(0)
+    # The mean of equal numbers is not always that number; a second pass takes out what the first one left.
+    deviation = deviation - deviation.mean(0)
+    return deviation if float(deviation.norm()) > floor else torch.zeros_like(deviation)
+
+
+def significant(spectrum: Float[Tensor, "k"], h: Features) -> Float[Tensor, "k"]:
+    """Descending singular values of the centred ``h``, with 0 for those that rounding alone can make.
+
+    That is up to eps(dtype of h) · ‖h‖_F, the rounding of the input before centring, or up to
+    min(n, d) · eps(float64) · σ₁, the rounding of the SVD.
+
+    >>> significant(torch.tensor([1.0, 1e-9]), torch.ones(2, 2))
+    tensor([1., 0.])
+    """
+    noise = min(h.shape) * torch.finfo(torch.float64).eps * float(spectrum[0])
+    return spectrum.where(spectrum > max(rounding(h), noise), 0.0)
+
+
+def unit_rows(values: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Rows divided by their length; a row of zeros stays zero.
+
+    >>> unit_rows(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    tensor([[0.6000, 0.8000],
+            [0.0000, 0.0000]])
+    """
+    # First by the largest entry: the square of a very small row would vanish.
+    scaled = values / values.abs().amax(1, keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)
+    return scaled / scaled.norm(dim=1, keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)
