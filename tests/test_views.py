@@ -152,10 +152,12 @@ def test_draws_fill_their_ranges_evenly():
 
 
 def test_what_one_stage_draws_says_nothing_about_another():
-    rows = drawn(EVERYTHING, 20_000)
+    rows = drawn(replace(EVERYTHING, area=(0.1, 0.4)), 20_000)
     single = ("seed", "flip", "rotation", "scale", "brightness", "contrast", "saturation", "hue", "grey", "blur")
     columns = [getattr(rows, name).double() for name in single]
-    correlation = torch.corrcoef(torch.stack([*columns, *rows.shift.unbind(1), *rows.crop.unbind(1)[:2]]))
+    left, _, width, height = rows.crop.unbind(1)
+    columns += [*rows.shift.unbind(1), width * height, (width / height).log(), left / (1 - width)]
+    correlation = torch.corrcoef(torch.stack(columns))
     assert (correlation - torch.eye(len(correlation))).abs().max() < 5 / math.sqrt(20_000)
 
 

@@ -131,7 +131,7 @@ def test_only_the_data_move():
     low, high = figure.layout.yaxis.range
     assert low < math.log10(1e-4)
     assert high > 0
-    assert figure.layout.xaxis.range == (0.5, 2.5)
+    assert figure.layout.xaxis.range == (0.5, 2.52)
 
 
 def test_a_mark_that_only_some_figures_have_comes_and_goes():

@@ -175,19 +175,19 @@ def _gaps(x: np.ndarray, shown: Curve) -> go.Scatter | None:
     said = [f"no finite value from {x[place + 1]:g} on" for place in before]
     if first > 0:
         before, said = np.append(before, first), [*said, f"no finite value before {x[first]:g}"]
-    return _marks(x[before], shown.mean[before], symbol="x-thin-open", said=said)
+    return _marks(x[before], shown.mean[before], symbol="x-thin-open", size=12, said=said)
 
 
 def _floored(x: np.ndarray, shown: Curve, *, given: Curve) -> go.Scatter | None:
     places = np.flatnonzero(given.mean < shown.mean)
     said = [f"{value:.4g}, drawn at the floor" for value in given.mean[places]]
-    return _marks(x[places], shown.mean[places], symbol="triangle-down-open", said=said)
+    return _marks(x[places], shown.mean[places], symbol="triangle-down-open", size=8, said=said)
 
 
-def _marks(x: np.ndarray, y: np.ndarray, *, symbol: str, said: list[str]) -> go.Scatter | None:
+def _marks(x: np.ndarray, y: np.ndarray, *, symbol: str, size: int, said: list[str]) -> go.Scatter | None:
     if not said:
         return None
-    look = {"symbol": symbol, "size": 8, "line": {"width": 1.5}}
+    look = {"symbol": symbol, "size": size, "line": {"width": 1.5}}
     hover = "%{fullData.name}: %{text}<extra></extra>"
     return go.Scatter(x=_stored(x), y=rounded(y), mode="markers", marker=look, text=said, hovertemplate=hover)
 

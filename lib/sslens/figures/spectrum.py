@@ -49,7 +49,7 @@ def scree(
     unit = "relative to the first" if relative else ""
     figure.update_yaxes(type="log", exponentformat="e", title_text=theme.named(kind.removesuffix("s"), unit))
     longest = max(len(each.mean) for each in read.values())
-    ranks: dict[str, Any] = {"type": "log"} if log_ranks else {"type": "linear", "range": [0.5, longest + 0.5]}
+    ranks: dict[str, Any] = {"type": "log"} if log_ranks else {"type": "linear", "range": [0.5, 1.01 * longest + 0.5]}
     figure.update_xaxes(title_text="rank", **ranks)
     return figure
 
