@@ -126,6 +126,12 @@ def test_a_slider_has_a_frame_and_a_step_per_figure_and_plays_nothing():
     assert [frame.data[0].y[1] for frame in figure.frames] == [0.5, 0.25, 0.125]
 
 
+def test_a_scrubbed_figure_opens_at_the_end():
+    figure = scrub(spectra(0.5, 0.25, 0.125), [0, 10, 20])
+    assert figure.layout.sliders[0].active == 2
+    assert figure.data[0].y[1] == 0.125
+
+
 def test_only_the_data_move():
     figure = scrub(spectra(0.5, 1e-4), [0, 1])
     low, high = figure.layout.yaxis.range
@@ -137,7 +143,7 @@ def test_only_the_data_move():
 def test_a_mark_that_only_some_figures_have_comes_and_goes():
     figure = scrub(spectra(0.5, 0.0), [0, 1])
     assert [[trace.visible for trace in frame.data] for frame in figure.frames] == [[True, False], [True, True]]
-    assert [trace.visible for trace in figure.data] == [True, False]
+    assert [trace.visible for trace in figure.data] == [True, True]
 
 
 def test_scrubbing_needs_figures_and_labels_of_their_own():

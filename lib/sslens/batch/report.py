@@ -21,12 +21,13 @@ from nbformat import NotebookNode
 from plotly.offline import get_plotlyjs
 from traitlets.config import Config
 
+from sslens.figures.dynamics import KEYBOARD
+from sslens.figures.theme import CONFIG
 from sslens.runtime import write_atomic
 
 FIGURE = "application/vnd.plotly.v1+json"
 SHOWN = [FIGURE, "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
 """MIME types in order of preference; widgets and scripts are not among them."""
-SETTINGS = {"displaylogo": False, "showSendToCloud": False, "responsive": True}
 TAGS = (
     "a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 "
     "hr i img kbd li mark ol p pre s small span strong sub summary sup table tbody td tfoot th thead tr u ul"
@@ -56,9 +57,10 @@ TEMPLATE = f"""\
 {{%- endblock -%}}
 {{%- block footer_js -%}}<script nonce="{{{{ resources.nonce }}}}">{{{{ resources.draw }}}}</script>{{%- endblock -%}}
 """
-DRAW = """
+MOVE = KEYBOARD.replace('document.getElementById("{plot_id}")', "place")
+DRAW = f"""
 for (const place of document.querySelectorAll(".plotly-graph-div"))
-  Plotly.newPlot(place, JSON.parse(place.nextElementSibling.textContent));
+  Plotly.newPlot(place, JSON.parse(place.nextElementSibling.textContent)).then(() => {{{MOVE}}});
 """
 STYLE = """
 body.jp-Notebook { background: #fff; padding: 0; overflow: auto; }
@@ -77,6 +79,7 @@ main { max-width: 1000px; margin: 0 auto; padding: 32px 24px 80px; }
 .jp-OutputArea-child { display: block; }
 .jp-OutputArea-output { padding: 6px 0; overflow-x: auto; }
 .jp-OutputArea-output pre { font-size: 13px; line-height: 1.5; white-space: pre-wrap; padding: 4px 12px; }
+.jp-OutputArea-output pre { word-break: normal; overflow-wrap: anywhere; }
 .jp-RenderedText[data-mime-type="text/plain"] { border-left: 3px solid #d0d7de; }
 .sslens-figure, .plotly-graph-div { width: 100%; }
 .jp-RenderedHTMLCommon table { margin: 12px 0; font-size: 14px; }
@@ -117,7 +120,7 @@ def write_report(notebook: NotebookNode, path: Path) -> None:
 
 def _inert(figure: Mapping[str, Any]) -> Markup:
     """A figure as JSON that no text inside it can end or leave."""
-    parts = {name: figure[name] for name in ("data", "layout", "frames") if name in figure} | {"config": SETTINGS}
+    parts = {name: figure[name] for name in ("data", "layout", "frames") if name in figure} | {"config": CONFIG}
     text = json.dumps(parts)
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")

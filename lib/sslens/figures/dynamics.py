@@ -119,8 +119,8 @@ def _step_axis(steps: curves.Numbers, log: bool) -> tuple[dict[str, Any], np.nda
 def scrub(figures: Sequence[go.Figure], labels: Sequence[object], *, name: str = "step") -> go.Figure:
     """One figure with a slider through many, on common axes; it needs no kernel, so a static page can be scrubbed too.
 
-    Nothing plays by itself, if the page is written with ``auto_play=False``; with ``KEYBOARD`` as its post-script the
-    arrow keys move the slider.
+    It opens at the last figure, the end of training. Nothing plays by itself, if the page is written with
+    ``auto_play=False``; with ``KEYBOARD`` as its post-script the arrow keys move the slider.
 
     Raises:
         InputError: no figure, or not one label of its own for each.
@@ -139,7 +139,7 @@ def scrub(figures: Sequence[go.Figure], labels: Sequence[object], *, name: str =
         go.Frame(name=label, data=traces, layout={"title": layout.get("title", {})})
         for label, traces, layout in zip(names, pictures, layouts, strict=True)
     ]
-    scrubbed = go.Figure(pictures[0], figures[0].layout, frames)
+    scrubbed = go.Figure(pictures[-1], figures[-1].layout, frames)
     for axis, span in _common_ranges(figures).items():
         scrubbed.update_layout({axis: {"range": span}})
     return scrubbed.update_layout(
@@ -153,7 +153,7 @@ def _slider(names: list[str], name: str) -> dict[str, Any]:
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     steps = [{"label": theme.text(label), "method": "animate", "args": [[label], at_once]} for label in names]
     now = {"prefix": f"{theme.text(name)} ", "font": {"size": 14}, "xanchor": "left"}
-    return {"active": 0, "steps": steps, "currentvalue": now, "pad": {"t": 48, "b": 4}, "len": 1, "x": 0}
+    return {"active": len(names) - 1, "steps": steps, "currentvalue": now, "pad": {"t": 48, "b": 4}, "len": 1, "x": 0}
 
 
 def _aligned(figures: Sequence[go.Figure]) -> list[list[Any]]:

@@ -1,0 +1,61 @@
+"""From the start of a kernel to the first figure of the first notebook, and where the time goes."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+from unittest.mock import patch
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
+
+from tests.benchmarks.rows import Row
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "00_first_light.ipynb"
+PLOTLY = "application/vnd.plotly.v1+json"
+ROUNDS = 3
+FLOOR = ["import torch\nimport plotly.graph_objects as go", "go.Figure()"]
+"""What no notebook with a tensor and a figure can do without."""
+
+
+class Phases(NamedTuple):
+    """Seconds until the kernel answers, in cells that import, and in the rest up to the first figure."""
+
+    kernel: float
+    imports: float
+    rest: float
+
+
+def rows() -> Iterator[Row]:
+    """The whole way and its three parts, each against the same way in a notebook that only imports and draws."""
+    bare = new_notebook(cells=[new_code_cell(source) for source in FLOOR])
+    with patch.dict(os.environ, SSLENS_LIVE="0"):
+        rounds = [(_phases(nbformat.read(NOTEBOOK, 4)), _phases(bare)) for _ in range(ROUNDS)]
+    for name, part in (("all", slice(0, 3)), ("kernel start", 0), ("imports", 1), ("rest", slice(2, 3))):
+        ours, floor = ([_sum(phases[part]) for phases in column] for column in zip(*rounds, strict=True))
+        ratios = tuple(mine / its for mine, its in zip(ours, floor, strict=True))
+        against = "torch, plotly and an empty figure"
+        yield Row(f"kernel to first figure: {name}", median(ours), "s", against, median(floor), ratios)
+
+
+def _sum(part: float | tuple[float, ...]) -> float:
+    return sum(part) if isinstance(part, tuple) else part
+
+
+def _phases(notebook: nbformat.NotebookNode) -> Phases:
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
+    start, spent = time.perf_counter(), {"imports": 0.0, "rest": 0.0}
+    with client.setup_kernel():
+        kernel = time.perf_counter() - start
+        for index, cell in enumerate(notebook.cells):
+            if cell.cell_type != "code":
+                continue
+            begun = time.perf_counter()
+            client.execute_cell(cell, index)
+            spent["imports" if "import torch" in cell.source else "rest"] += time.perf_counter() - begun
+            if any(PLOTLY in output.get("data", {}) for output in cell.outputs):
+                return Phases(kernel, **spent)
+    raise ValueError(f"{NOTEBOOK.name} shows no figure")
