@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test lab check bench new gpu clean
+.PHONY: run test lab check bench new gpu
 run: .venv/ready  ## train, measure and draw: the first notebook, headless
 	$(BIN)/sslens run notebooks/00_first_light.ipynb
 
