@@ -15,46 +15,48 @@ from rich.console import Console
 from rich.table import Table
 
 from sslens import runtime
-from tests.benchmarks import augmentation, imports, notebook, training
+from tests.benchmarks import augmentation, imports, notebook, snapshots, training
 from tests.benchmarks.rows import Row
 
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
-    "training": training.rows,
-    "views": augmentation.rows,
-    "imports": imports.rows,
-    "first figure": notebook.rows,
+    "Training with augmentation, against the same step without": training.rows,
+    "Snapshots": snapshots.rows,
+    "Two views of 256 images, against kornia": augmentation.rows,
+    "Imports, on top of torch": imports.rows,
+    "From kernel start to first figure, against a bare one": notebook.rows,
 }
-REACHED = {True: "yes", False: "NO", None: "-"}
+REACHED = {True: "yes", False: "NO", None: ""}
 
 
 def main() -> None:
-    """Measure group by group; the tables come at the end, in one piece."""
+    """Measure group by group; the table comes at the end, in one piece."""
     console, start, load = Console(), time.monotonic(), os.getloadavg()[0]
     runtime.settle("cpu")
-    found: list[Row] = []
-    for name, rows in GROUPS.items():
-        with console.status(f"measuring {name} ({time.monotonic() - start:.0f} s so far)"):
-            found += rows()
+    found: dict[str, list[Row]] = {}
+    for title, rows in GROUPS.items():
+        with console.status(f"{title} ({time.monotonic() - start:.0f} s so far)"):
+            found[title] = list(rows())
     setting = _setting(load, time.monotonic() - start)
     console.print(_table(found, setting))
     place = runtime.data_root() / "runs" / "bench.json"
-    kept = {"setting": setting, "rows": [asdict(row) for row in found]}
-    runtime.write_atomic(place, json.dumps(kept, indent=1, allow_nan=False) + "\n")
+    kept = [{"group": title} | asdict(row) for title, rows in found.items() for row in rows]
+    runtime.write_atomic(place, json.dumps({"setting": setting, "rows": kept}, indent=1, allow_nan=False) + "\n")
     console.print(f"kept in {place}", soft_wrap=True)
 
 
 def _setting(load: float, seconds: float) -> dict[str, Any]:
-    """Machine, versions, and how busy others kept it: this benchmark itself adds 1 to the load it ends with."""
-    cores, end = os.cpu_count() or 1, os.getloadavg()[0]
+    """Machine, versions, and whether others kept it busy: this benchmark by itself ends with a load of 1."""
+    end = os.getloadavg()[0]
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": _processor(),
-        "cores": cores,
+        "cores": os.cpu_count(),
         "threads": runtime.threads(),
         "system": platform.platform(terse=True),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__}
-        | {"sslens": runtime.library_version()},
-        "load": {"start": load, "end": end},
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "sslens": runtime.library_version(),
+        "load": [load, end],
         "busy": load > 0.5 or end > 1.5,
         "seconds": round(seconds, 1),
     }
@@ -68,26 +70,32 @@ def _processor() -> str:
     return next(named, platform.machine())
 
 
-def _table(found: list[Row], setting: dict[str, Any]) -> Table:
-    load, versions = setting["load"], setting["versions"]
-    mood = "BUSY: trust the ratios, not the times" if setting["busy"] else "quiet"
-    caption = (
-        f"{setting['date']} · {setting['processor']}, {setting['cores']} cores, {setting['threads']} thread · "
-        f"python {versions['python']}, torch {versions['torch']}, sslens {versions['sslens']} · "
-        f"load {load['start']:.2f} at the start, {load['end']:.2f} at the end: {mood} · {setting['seconds']:.0f} s"
-    )
-    table = Table(title="Speed, against a limit or a peer measured in the same run", caption=caption)
-    for name in ("what", "value", "against", "ratio: median [range]", "aim", "reached", "load"):
-        table.add_column(name, justify="right" if name in ("value", "load") else "left")
-    for row in found:
-        limit = f"{_short(row.limit)} {row.unit}, {row.against}" if row.limit is not None else ""
-        cells = f"{_short(row.value)} {row.unit}", limit, row.ratio, row.aim, REACHED[row.reached], f"{row.load:.1f}"
-        table.add_row(row.name, *cells)
+def _table(found: dict[str, list[Row]], setting: dict[str, Any]) -> Table:
+    table = Table(caption=_caption(setting), title="Speed, against what was measured in the same run", box=None)
+    table.add_column("")
+    for name in ("value", "limit or peer", "ratio, median [range]", "aim", "reached", "load"):
+        table.add_column(name, justify="right" if name in ("value", "limit or peer", "load") else "left")
+    for title, rows in found.items():
+        table.add_row()
+        table.add_row(f"[bold]{title}")
+        for row in rows:
+            sides = f"{_short(row.value)} {row.unit}", f"{row.against} {_short(row.limit)}"
+            table.add_row(f"  {row.name}", *sides, row.ratio, row.aim, REACHED[row.reached], f"{row.load:.1f}")
     return table
 
 
+def _caption(setting: dict[str, Any]) -> str:
+    start, end = setting["load"]
+    mood = "BUSY, trust the ratios and not the times" if setting["busy"] else "quiet"
+    return (
+        f"{setting['date']} · {setting['processor']}, {setting['cores']} cores, threads in use: {setting['threads']}\n"
+        f"python {setting['python']} · torch {setting['torch']} · sslens {setting['sslens']}\n"
+        f"load {start:.1f} before, {end:.1f} after: {mood} · {setting['seconds']:.0f} s in all"
+    )
+
+
 def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a benchmark reports (`Row`) and how two pieces of work are timed against each other (`alternate`)."""
+"""What a benchmark reports (`Row`) and how pieces of work are timed against each other (`alternate`)."""
 
 import os
 import time
@@ -22,10 +22,11 @@ class Row:
     name: str
     value: float
     unit: str
-    against: str = ""
-    """The limit or peer: its name and its number, in the unit of the value."""
-    limit: float | None = None
-    ratios: tuple[float, ...] = ()
+    limit: float
+    """The limit or peer, in the unit of the value."""
+    against: str
+    """What the limit is."""
+    ratios: tuple[float, ...]
     """One for every round in which both were measured."""
     aim: str = ""
     reached: bool | None = None
@@ -34,9 +35,11 @@ class Row:
 
     @property
     def ratio(self) -> str:
-        """Median and range over the rounds."""
-        if not self.ratios:
-            return ""
+        """Median and range over the rounds.
+
+        >>> Row("step", 2.0, "ms", 1.0, "floor", (1.5, 2.0, 2.25)).ratio
+        '2 [1.5, 2.25]'
+        """
         low, high = f"{min(self.ratios):.3g}", f"{max(self.ratios):.3g}"
         return f"{median(self.ratios):.3g}" + (f" [{low}, {high}]" if low != high else "")
 
@@ -45,6 +48,9 @@ def alternate(*works: Callable[[], object], rounds: int) -> list[list[Cost]]:
     """The cost of each work in every round, A B A B …, after one call of each that is not counted.
 
     Neighbours in time share the machine's moods, so their ratio says more than either number.
+
+    >>> [len(costs) for costs in alternate(int, float, rounds=3)]
+    [3, 3]
     """
     for work in works:
         work()
