@@ -161,7 +161,7 @@ def _model(config: Config, data: Dataset) -> Model:
         needed = _objective(config).needs_predictor
         predictor = head(config.embedding, config.hidden // 2, config.embedding) if needed else None
     model = Model(encoder, projector, predictor=predictor, momentum=config.momentum).train()
-    return model.to(data.images.device, data.images.dtype).to(memory_format=torch.channels_last)
+    return model.to(data.images, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - stubs lack it
 
 
 def _objective(config: Config) -> Objective:

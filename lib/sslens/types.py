@@ -114,7 +114,7 @@ def checked(name: str, value: Any, annotation: Any) -> Any:
     right = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
     if not (right or (kind is float and number)):
         raise InputError(name, value, allowed)
-    if isinstance(limit, Range) and value not in limit:
+    if isinstance(limit, Range) and not (isinstance(value, int | float) and value in limit):
         raise InputError(name, value, allowed)
     try:
         return kind(value)
