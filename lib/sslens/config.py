@@ -12,7 +12,7 @@ from sslens.encoders import ENCODERS
 from sslens.objectives import OBJECTIVES, SimCLR, SimSiam, VICReg
 from sslens.runtime import DEVICES, canonical
 from sslens.types import InputError, OneOf, Range, UnknownName, checked
-from sslens.views import RECIPES
+from sslens.views import RECIPES, Recipe
 
 Weight = Annotated[float, Range(0, 1e6)]
 
@@ -105,6 +105,15 @@ class Config:
         ramp = torch.linspace(0, 1, self.snapshots, dtype=torch.float64)
         places = ramp**2 * self.steps if self.spacing == "quadratic" else (self.steps + 1) ** ramp - 1
         return sorted({round(place) for place in places.tolist()})
+
+    def augmentation(self, channels: int) -> Recipe:
+        """The recipe named, or the one that ``auto`` stands for.
+
+        >>> Config().augmentation(1) == RECIPES["digits"], Config().augmentation(3) == RECIPES["natural"]
+        (True, True)
+        """
+        automatic = "digits" if channels == 1 else "natural"
+        return RECIPES[automatic if self.recipe == "auto" else self.recipe]
 
     def rate(self, step: int) -> float:
         """The learning rate of a step: a linear rise, then half a cosine down to 0.

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,6 +57,7 @@ def settle(device: str = "auto", *, deterministic: bool = True) -> torch.device:
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] - 8 % of a CPU step
     torch.backends.cudnn.benchmark = not deterministic
+    torch.backends.cudnn.allow_tf32 = False  # snapshots are taken in full float32; training has its own bfloat16
     return torch.device("cuda" if there and device != "cpu" else "cpu")
 
 
@@ -75,6 +77,27 @@ def stream(seed: int, name: str, device: torch.device | str = "cpu") -> torch.Ge
     True
     """
     return torch.Generator(device).manual_seed(seed_of(seed, name))
+
+
+@contextmanager
+def initialisation(seed: int) -> Iterator[None]:
+    """Inside, torch's global generator is the stream of initial weights, and layers are made in float64.
+
+    Weights drawn in float32 differ in their last bit between instruction sets, and training makes much of that; cast
+    after the drawing they do not. The caller's generator and default type are put back.
+
+    >>> with initialisation(0):
+    ...     torch.nn.Linear(1, 1).weight.dtype
+    torch.float64
+    """
+    usual = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "weights"))
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(usual)
 
 
 def profile(asked: str) -> str:

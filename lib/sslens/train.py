@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import final
 
@@ -18,10 +18,10 @@ from sslens import datasets
 from sslens.config import Config
 from sslens.encoders import ENCODERS, Model, head
 from sslens.objectives import OBJECTIVES, Objective
-from sslens.runtime import canonical, data_root, library_version, numerics, progress, seed_of, settle, stream
+from sslens.runtime import canonical, data_root, initialisation, library_version, numerics, progress, settle, stream
 from sslens.trace import MANIFEST, Snapshot, Trace, load
-from sslens.types import DamagedFile, Dataset, Images, InputError, Scalar
-from sslens.views import RECIPES, Recipe, views
+from sslens.types import DamagedFile, Dataset, Images, InputError, Outputs, Scalar
+from sslens.views import views
 
 __all__ = ["Config", "fit", "record", "restore"]
 
@@ -153,8 +153,7 @@ def _reference(config: Config, train: Dataset, test: Dataset) -> tuple[Dataset, 
 
 def _model(config: Config, data: Dataset) -> Model:
     channels, size = data.images.shape[1], data.images.shape[-1]
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed_of(config.seed, "weights"))
+    with initialisation(config.seed), torch.no_grad():
         encoder = ENCODERS[config.encoder](channels, size, config.width)
         dimensions = encoder.eval()(torch.zeros(1, channels, size, size)).shape[1]
         projector = head(dimensions, config.hidden, config.embedding)
@@ -168,11 +167,6 @@ def _objective(config: Config) -> Objective:
     """The objective takes from the config the fields that its constructor names."""
     kind = OBJECTIVES[config.objective]
     return kind(**{name: getattr(config, name) for name in inspect.signature(kind).parameters})
-
-
-def _recipe(config: Config, images: Images) -> Recipe:
-    name = ("digits" if images.shape[1] == 1 else "natural") if config.recipe == "auto" else config.recipe
-    return RECIPES[name]
 
 
 def _bench(config: Config) -> _Bench:
@@ -203,10 +197,12 @@ def _step(bench: _Bench, step: int, images: Images) -> dict[str, Scalar]:
     half = device.type == "cuda" and config.dtype == "float32"
     generator = stream(config.seed, f"views/{step}", device)
     strength = torch.full((len(images),), config.strength, device=device, dtype=images.dtype)
-    pair = views(images, _recipe(config, images), generator, strength=strength)
+    pair = views(images, config.augmentation(images.shape[1]), generator, strength=strength)
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
         outputs = bench.model(pair)
-        terms = bench.objective.terms(outputs)
+    # The objective sees full precision: terms of three digits would be recorded otherwise.
+    outputs = Outputs(*(getattr(outputs, field.name).to(images.dtype) for field in fields(outputs)))
+    terms = bench.objective.terms(outputs)
     bench.optimizer.zero_grad()
     torch.stack(list(terms.values())).sum().backward()
     bench.optimizer.step()

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_output
 
-from sslens.batch.compare import PLOTLY, RESULT, WIDGET, Tolerance, differences
+from sslens.batch.compare import RESULT, WIDGET, Tolerance, differences
+from sslens.figures.theme import PLOTLY
 from sslens.types import InputError
 
 
@@ -96,15 +97,15 @@ def test_arrays_of_a_figure_are_compared_as_numbers():
     old = figure(packed(y))
     assert differences([old], [figure(packed(y * (1 + 1e-6)))]) == []
     shifted = y + np.eye(6)[3] * 0.039
-    assert differences([old], [figure(packed(shifted))]) == ["figure data[0].y differs by 0.039 at most"]
+    assert differences([old], [figure(packed(shifted))]) == ["figure data[0].y (VICReg) differs by 0.039 at most"]
     found = differences([old], [figure(packed(y[:5]))])
-    assert found == ["figure data[0].y has shape (5,), reference (6,)"]
+    assert found == ["figure data[0].y (VICReg) has shape (5,), reference (6,)"]
     assert differences([old], [figure(list(map(float, y)))]) == []
 
 
 def test_the_shape_and_the_whole_numbers_of_an_array_count():
     wide, tall = figure(packed(np.arange(6), "i4", "2, 3")), figure(packed(np.arange(6), "i4", "3, 2"))
-    assert differences([wide], [tall]) == ["figure data[0].y has shape (3, 2), reference (2, 3)"]
+    assert differences([wide], [tall]) == ["figure data[0].y (VICReg) has shape (3, 2), reference (2, 3)"]
     many = np.array([1_000_000])
     assert differences([figure(packed(many, "i4"))], [figure(packed(many + 1, "i4"))])
     assert differences([figure(packed([3], "u1"))], [figure(packed([5], "u1"))])[0].endswith("by 2 at most")
@@ -113,7 +114,7 @@ def test_the_shape_and_the_whole_numbers_of_an_array_count():
 def test_nan_agrees_with_nan_and_with_nothing_else():
     old = figure(packed([1.0, math.nan]))
     assert differences([old], [figure(packed([1.0, math.nan]))]) == []
-    assert differences([old], [figure(packed([1.0, 2.0]))]) == ["figure data[0].y differs by inf at most"]
+    assert differences([old], [figure(packed([1.0, 2.0]))]) == ["figure data[0].y (VICReg) differs by inf at most"]
     assert differences([figure([1.0, None])], [figure([1.0, None])]) == []
     assert differences([figure([1.0, None])], [figure([1.0, 2.0])])
 
@@ -216,3 +217,13 @@ def test_a_change_of_one_percent_is_seen_wherever_the_number_stands(value, facto
 def test_a_tolerance_is_measured_from_the_reference():
     assert Tolerance(0.5, 0.0).near(1.0, 1.5) and not Tolerance(0.5, 0.0).near(1.0, 1.51)
     assert Tolerance(0.0, 0.1).near(0.0, 0.1) and not Tolerance(0.0, 0.1).near(0.0, 0.11)
+
+
+def test_a_differing_trace_is_named_by_run_and_quantity():
+    def figure(value):
+        trace = {"name": "simclr", "yaxis": "y2", "y": [1.0, value]}
+        shown = {"data": [trace], "layout": {"yaxis2": {"title": {"text": "RankMe"}}}}
+        return [{"output_type": "display_data", "data": {PLOTLY: shown}}]
+
+    (line,) = differences(figure(2.0), figure(2.02))
+    assert line.startswith("figure data[0].y (simclr, RankMe) differs by")

@@ -11,8 +11,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
 from sslens.batch import pictures
-from sslens.batch.compare import PLOTLY
 from sslens.batch.pictures import add_pictures
+from sslens.figures.theme import PLOTLY
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 

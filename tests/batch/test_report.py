@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from sslens.batch.report import FIGURE, write_report
+from sslens.batch.report import write_report
+from sslens.figures.theme import PLOTLY
 
 HOSTILE = [
     "<img src=x onerror=\"document.title='broken'\">",
@@ -38,7 +39,7 @@ class Tags(HTMLParser):
 
 def shown(figure):
     return new_output(
-        "display_data", {FIGURE: json.loads(figure.to_json()), "image/png": "aGFsbG8=", "text/plain": "F"}
+        "display_data", {PLOTLY: json.loads(figure.to_json()), "image/png": "aGFsbG8=", "text/plain": "F"}
     )
 
 

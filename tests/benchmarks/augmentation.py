@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from statistics import median
+from types import ModuleType
 
 import torch
 
@@ -54,8 +55,8 @@ def _natural() -> torch.nn.Module:
     )
 
 
-def _kornia():  # noqa: ANN202 - a module, imported late because it takes seconds and warns
-    with warnings.catch_warnings():
+def _kornia() -> ModuleType:
+    with warnings.catch_warnings():  # imported late: it takes seconds, and has its own warnings
         warnings.simplefilter("ignore")
         from kornia import augmentation
     return augmentation

@@ -35,11 +35,7 @@ class Row:
 
     @property
     def ratio(self) -> str:
-        """Median and range over the rounds.
-
-        >>> Row("step", 2.0, "ms", 1.0, "floor", (1.5, 2.0, 2.25)).ratio
-        '2 [1.5, 2.25]'
-        """
+        """Median and range over the rounds."""
         low, high = f"{min(self.ratios):.3g}", f"{max(self.ratios):.3g}"
         return f"{median(self.ratios):.3g}" + (f" [{low}, {high}]" if low != high else "")
 
@@ -48,9 +44,6 @@ def alternate(*works: Callable[[], object], rounds: int) -> list[list[Cost]]:
     """The cost of each work in every round, A B A B …, after one call of each that is not counted.
 
     Neighbours in time share the machine's moods, so their ratio says more than either number.
-
-    >>> [len(costs) for costs in alternate(int, float, rounds=3)]
-    [3, 3]
     """
     for work in works:
         work()

@@ -8,6 +8,7 @@ from unittest.mock import patch
 from sslens import train
 from sslens.config import Config
 from sslens.types import Views
+from sslens.views import views
 
 MADE = 4
 """Pairs of views made beforehand; a single one would stay in the processor's cache."""
@@ -15,7 +16,8 @@ MADE = 4
 
 def bench(**values: Any) -> Any:
     """A training that can go on for as long as it is timed."""
-    return train._bench(Config(**({"steps": 10**6} | values)))
+    settings: dict[str, Any] = {"steps": 10**6} | values
+    return train._bench(Config(**settings))
 
 
 def augmented(bench: Any, steps: int) -> Callable[[], None]:
@@ -32,7 +34,6 @@ def augmented(bench: Any, steps: int) -> Callable[[], None]:
 def plain(bench: Any, steps: int) -> Callable[[], None]:
     """The very same code on views that are there already."""
     made: list[Views] = []
-    views = train.views
 
     def keep(*given: Any, **named: Any) -> Views:
         made.append(views(*given, **named))

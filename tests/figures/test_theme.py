@@ -1,10 +1,13 @@
 """The look that every figure shares."""
 
 import json
+import subprocess
+import sys
 
 import plotly.graph_objects as go
-import plotly.io
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 
 from sslens.figures import theme
 
@@ -18,9 +21,21 @@ def test_the_template_is_the_default_of_any_figure():
 
 
 def test_the_stored_figure_has_no_cloud_button_and_no_logo():
-    bundle = plotly.io.renderers["plotly_mimetype"].to_mimebundle(go.Figure(go.Scatter(y=[1])).to_dict())
-    config = bundle["application/vnd.plotly.v1+json"]["config"]
-    assert (config["showSendToCloud"], config["displaylogo"]) == (False, False)
+    shell = InteractiveShell.instance()
+    theme.install()
+    with capture_output() as captured:
+        shell.display_formatter.format(go.Figure(go.Scatter(y=[1.5])))
+    (shown,) = captured.outputs
+    assert shown.data[theme.PLOTLY]["data"][0]["y"] == [1.5]
+    assert shown.data[theme.PLOTLY]["config"] == theme.CONFIG
+    assert not theme.CONFIG["showSendToCloud"] and not theme.CONFIG["displaylogo"]
+    InteractiveShell.clear_instance()
+
+
+def test_importing_the_figures_does_not_bring_plotlys_renderers():
+    """They import a schema validator, which takes longer than torch."""
+    code = "import sys, sslens.figures; sys.exit('plotly.io._renderers' in sys.modules or 'jsonschema' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

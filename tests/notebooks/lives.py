@@ -11,8 +11,8 @@ from pathlib import Path
 
 import nbformat
 
-from sslens.batch.compare import PLOTLY
 from sslens.claims import RESULT
+from sslens.figures.theme import PLOTLY
 
 ROOT = Path(__file__).parents[2]
 OURS = ("SSLENS_", "OMP_", "MKL_", "ATEN_")
@@ -28,7 +28,8 @@ def checked(notebook, folder, **variables):
     Runs are stored in ``folder / "data"`` unless the variables name another place.
     """
     report = folder / "report.xml"
-    options = [f"--nbval-cell-timeout={CELL}", f"--junitxml={report}", "-p", "no:cacheprovider", "--color=no"]
+    options = [f"--nbval-cell-timeout={CELL}", f"--timeout={PATIENCE}", f"--junitxml={report}"]
+    options += ["-p", "no:cacheprovider", "--color=no"]
     done = _python("pytest", notebook, *options, folder=folder, variables=variables)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     cases = ElementTree.parse(report).iter("testcase")

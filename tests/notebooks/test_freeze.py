@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from sslens.batch import freeze as freezing
-from sslens.batch.compare import PLOTLY, WIDGET
+from sslens.batch.compare import WIDGET
 from sslens.batch.freeze import freeze, normalise
+from sslens.figures.theme import PLOTLY
 from sslens.types import DamagedFile, InputError
 
 CELLS = (

@@ -26,7 +26,8 @@ from tests.notebooks.lives import (
 pytestmark = pytest.mark.timeout(900)  # a test waits for its own run, and for those that were begun before it
 TOUR, TEMPLATE = ROOT / "notebooks" / "00_first_light.ipynb", ROOT / "notebooks" / "_template.ipynb"
 CPUS = {
-    "with two threads": {"SSLENS_THREADS": "2", "OMP_NUM_THREADS": "2"},
+    # threads that wait asleep: spinning ones take ten times as long where another process wants a core
+    "with two threads": {"SSLENS_THREADS": "2", "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"},
     "without vector instructions": {"ATEN_CPU_CAPABILITY": "default"},
     "with AVX2": {"ATEN_CPU_CAPABILITY": "avx2"},
     "with MKL's code for any processor": {"MKL_CBWR": "COMPATIBLE"},
@@ -71,8 +72,7 @@ def runs(tmp_path_factory):
     with ThreadPoolExecutor(2) as pool:
         begun = {"headless": pool.submit(headless, TOUR, root / "headless")}
         begun |= {cpu: pool.submit(on, cpu) for cpu in CPUS}
-        begun["frozen here"] = pool.submit(frozen, TEMPLATE, root / "here")
-        begun["frozen there"] = pool.submit(frozen, TEMPLATE, root / "there", ATEN_CPU_CAPABILITY="default")
+        begun["frozen"] = pool.submit(frozen, TEMPLATE, root / "frozen", ATEN_CPU_CAPABILITY="default")
         begun |= {name: pool.submit(with_fault, name) for name in FAULTS}
         yield begun
         pool.shutdown(cancel_futures=True)
@@ -114,6 +114,7 @@ def test_one_percent_in_a_measure_fails_the_curves_of_that_measure_alone(runs, q
     (number,) = (number for number, traces in places.items() if traces)
     assert troubles[number].startswith(f"{TOUR.name}, Cell {number} (")
     assert blamed(troubles[number]) == places[number]
+    assert f", {quantity})" in troubles[number]
     assert troubles.keys() <= {number, *results(TOUR)}
 
 
@@ -122,7 +123,7 @@ def test_one_percent_in_the_data_of_a_figure_fails_that_figure_alone(runs):
     (number,) = (number for number, cell in enumerate(code(TOUR)) if "figures.classes.bars(" in cell.source)
     assert troubles.keys() == {number}
     assert troubles[number].startswith(f"{TOUR.name}, Cell {number} (")
-    assert "\nfigure data[1].y differs by " in troubles[number]
+    assert "\nfigure data[1].y (simclr, share found by neighbours) differs by " in troubles[number]
     assert blamed(troubles[number]) == {1}
 
 
@@ -160,6 +161,5 @@ def test_the_report_shows_every_figure_of_the_notebook(runs):
     assert page.count('<div class="plotly-graph-div">') == len(figures(TOUR)) > 0
 
 
-@pytest.mark.parametrize("where", ["here", "there"])
-def test_freezing_a_committed_notebook_leaves_its_bytes(runs, where):
-    assert runs[f"frozen {where}"].result() == TEMPLATE.read_bytes()
+def test_freezing_on_another_cpu_leaves_the_committed_bytes(runs):
+    assert runs["frozen"].result() == TEMPLATE.read_bytes()

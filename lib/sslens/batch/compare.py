@@ -18,14 +18,15 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from sslens.claims import RESULT
+from sslens.figures.theme import PLOTLY, about
 from sslens.types import InputError
 
-PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURES = frozenset({"image/png", "image/jpeg", "image/svg+xml"})
 BESIDE_A_FIGURE = frozenset({"text/plain", "text/html"})
 """What a renderer may write beside a figure: the figure's own data says the same without random identifiers."""
 NUMBER = re.compile(r"([-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\b(?:inf|nan)\b)")
+TRACE = re.compile(r"^figure data\[([0-9]+)\]\S*")
 WHOLE = re.compile(r"[-+]?[0-9]+")
 
 Output = Mapping[str, Any]
@@ -125,10 +126,13 @@ def _bundle(reference: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]
     for mime in sorted(old & new):
         if mime == RESULT:
             found += _result(reference[mime], fresh[mime])
+        elif mime == PLOTLY:
+            lines = _tree("figure ", reference[mime], fresh[mime])
+            found += [TRACE.sub(lambda at: at[0] + about(reference[PLOTLY], int(at[1])), line) for line in lines]
         elif isinstance(reference[mime], str) and isinstance(fresh[mime], str):
             found += _text(mime.removeprefix("text/plain") or "text", reference[mime], fresh[mime], same)
         else:
-            found += _tree("figure " if mime == PLOTLY else f"{mime} ", reference[mime], fresh[mime])
+            found += _tree(f"{mime} ", reference[mime], fresh[mime])
     return found
 
 

@@ -14,7 +14,7 @@ import psutil
 from nbformat import NotebookNode
 from PIL import Image
 
-from sslens.batch.compare import PLOTLY
+from sslens.figures.theme import PLOTLY
 
 PNG = "image/png"
 COLOURS = 64

@@ -22,11 +22,10 @@ from plotly.offline import get_plotlyjs
 from traitlets.config import Config
 
 from sslens.figures.dynamics import KEYBOARD
-from sslens.figures.theme import CONFIG
+from sslens.figures.theme import CONFIG, PLOTLY
 from sslens.runtime import write_atomic
 
-FIGURE = "application/vnd.plotly.v1+json"
-SHOWN = [FIGURE, "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
+SHOWN = [PLOTLY, "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
 """MIME types in order of preference; widgets and scripts are not among them."""
 TAGS = (
     "a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 "
@@ -50,9 +49,9 @@ TEMPLATE = f"""\
 {{%- block html_head_js_mermaidjs -%}}{{%- endblock -%}}
 {{%- block html_head_css -%}}<style>{{{{ resources.style }}}}</style>{{%- endblock -%}}
 {{%- block data_priority scoped -%}}
-{{%- if '{FIGURE}' in output.data -%}}
+{{%- if '{PLOTLY}' in output.data -%}}
 <div class="sslens-figure"><div class="plotly-graph-div"></div>
-<script type="application/json">{{{{ output.data['{FIGURE}'] | figure }}}}</script></div>
+<script type="application/json">{{{{ output.data['{PLOTLY}'] | figure }}}}</script></div>
 {{%- elif output.data.keys() | select('in', resources.shown) | list -%}}{{{{ super() }}}}{{%- endif -%}}
 {{%- endblock -%}}
 {{%- block footer_js -%}}<script nonce="{{{{ resources.nonce }}}}">{{{{ resources.draw }}}}</script>{{%- endblock -%}}
