@@ -74,11 +74,12 @@ class Verdict:
         return f"{MARKS[self.holds]} {WORDS[self.holds]}: {self.claim.sentence} ({found}; {self.setting})"
 
     def record(self) -> dict[str, Any]:
-        """The verdict as plain JSON values; an unbounded end of the interval becomes null."""
+        """The verdict as plain JSON values, its line among them; an unbounded end of the interval becomes null."""
         numbers = {name: getattr(self.interval, name) for name in ("mean", "low", "high", "n")}
         numbers = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         words = {"sentence": self.claim.sentence, "source": self.claim.source, "quantity": self.claim.quantity}
-        return words | {"bound": self.claim.bound, "holds": self.holds, "setting": self.setting} | numbers
+        found = {"bound": self.claim.bound, "holds": self.holds, "setting": self.setting}
+        return words | found | numbers | {"line": self.line()}
 
 
 @final

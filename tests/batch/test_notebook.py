@@ -18,7 +18,7 @@ from sslens.types import InputError, UnknownName
 
 PARAMETERS = 'steps: int = 40  # of training\nrate: float = 1e-3\nname: str = "a"\nprofile: str = "lesson"'
 VERDICT = {"sentence": "Rank falls.", "source": "Paper 2023", "quantity": "rank", "holds": True}
-VERDICT |= {"mean": 0.3, "low": 0.2, "high": 0.4, "n": 3}
+VERDICT |= {"mean": 0.3, "low": 0.2, "high": 0.4, "n": 3, "line": "✓ holds: Rank falls."}
 # what sslens.claims.receipt does, without the seconds that importing torch takes in every kernel
 RECEIPT = """import json, os, time
 told = json.load(open(os.environ["SSLENS_ATTEMPT"]))

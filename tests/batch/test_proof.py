@@ -6,7 +6,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from sslens.batch.proof import refusal
 
 VERDICT = {"sentence": "Rank falls.", "source": "Paper", "quantity": "rank", "holds": None, "n": 1}
-VERDICT |= {"mean": 0.5, "low": None, "high": None}
+VERDICT |= {"mean": 0.5, "low": None, "high": None, "line": "? undecided: Rank falls."}
 
 
 def judged(folder, cells=None, verdict=VERDICT, **receipt):

@@ -1,18 +1,9 @@
 import io
 import json
 
-import pytest
 from rich.console import Console
 
-from sslens.batch.terminal import Screen, verdict_line
-
-VERDICT = {"sentence": "Rank falls.", "quantity": "rank", "mean": 0.12345, "low": 0.1, "high": 0.2, "n": 3}
-
-
-@pytest.mark.parametrize(("holds", "start"), [(True, "✓ holds"), (False, "✗ does not hold"), (None, "? undecided")])
-def test_a_verdict_is_told_by_sign_word_and_number(holds, start):
-    line = verdict_line(VERDICT | {"holds": holds, "bound": "< 0.5"})
-    assert line == f"{start}: Rank falls. (rank 0.123, [0.1, 0.2] over 3 seeds; claimed < 0.5)"
+from sslens.batch.terminal import Screen
 
 
 def told(tmp_path, *states, terminal=False):

@@ -59,13 +59,11 @@ def run(notebook: str, parameters: tuple[tuple[str, str], ...], *, profile: str,
 
 
 def _tell(record: Any) -> None:
-    from sslens.batch.terminal import verdict_line
-
     stem = Path(record.notebook).stem
     for what, name in {"notebook": f"{stem}.ipynb", "report": f"{stem}.html", "record": "run.json"}.items():
         click.echo(f"{what:9} {_short(record.folder / name)}")
     for verdict in record.verdicts:
-        click.echo(verdict_line(verdict))
+        click.echo(verdict["line"])
     click.echo(f"complete after {record.seconds:.0f} s")
 
 

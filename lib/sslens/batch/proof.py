@@ -72,7 +72,7 @@ def _receipt(path: Path, nonce: str, *, parameters: Mapping[str, Any]) -> str:
 
 def _fault(verdict: object) -> str:
     """What is wrong with a recorded verdict; the bounds of a single seed's interval are null by right."""
-    if not isinstance(verdict, dict) or not {"sentence", "source", "quantity", "holds"} <= verdict.keys():
+    if not isinstance(verdict, dict) or not {"sentence", "source", "quantity", "holds", "line"} <= verdict.keys():
         return "is not what sslens.claims.receipt writes"
     if verdict["holds"] not in (True, False, None):
         return f"neither holds, nor fails, nor is open: {verdict['holds']!r}"

@@ -3,30 +3,12 @@
 import json
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from sslens.claims import MARKS, WORDS
-
-
-def verdict_line(verdict: Mapping[str, Any]) -> str:
-    """A recorded verdict as one line; three significant digits.
-
-    >>> numbers = {"holds": None, "mean": 0.1234, "low": None, "high": None, "n": 1}
-    >>> verdict_line({"sentence": "Rank falls.", "quantity": "rank ratio"} | numbers)
-    '? undecided: Rank falls. (rank ratio 0.123, one seed, no interval)'
-    """
-    spread = "one seed, no interval"
-    if verdict["n"] > 1:
-        spread = f"[{verdict['low']:.3g}, {verdict['high']:.3g}] over {verdict['n']} seeds"
-    claimed = f"; claimed {verdict['bound']}" if verdict.get("bound") else ""
-    found = f"{verdict['quantity']} {verdict['mean']:.3g}, {spread}{claimed}"
-    return f"{MARKS[verdict['holds']]} {WORDS[verdict['holds']]}: {verdict['sentence']} ({found})"
 
 
 @final
