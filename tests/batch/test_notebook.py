@@ -206,13 +206,19 @@ def test_progress_counts_the_code_cells(tmp_path):
     assert heard.told == [4, 1, 2, 3, 4]
 
 
+def listen():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_stops_the_kernel_and_leaves_nothing_half_written(tmp_path):
     path = written(
         tmp_path, f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
     )
     command = [sys.executable, "-m", "sslens", "run", str(path), "--out", str(tmp_path / "out")]
-    # a group of its own: what a terminal does, and a signal that is not ignored as in a background job
-    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, text=True) as process:
+    # a group of its own: what a terminal does, and a SIGINT heard, which it is not in a shell's background job
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, start_new_session=True, text=True, preexec_fn=listen
+    ) as process:
         deadline = time.monotonic() + 60
         while not ((tmp_path / "pid").is_file() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:
             time.sleep(0.1)

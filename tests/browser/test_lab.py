@@ -144,12 +144,12 @@ def exported(tmp_path):
 
 def test_the_slider_of_a_static_page_works_by_mouse_and_by_keyboard(exported, page, tmp_path):
     page.goto(exported.as_uri())
-    heights(page, [1, 2])
-    rail = page.locator(".slider-rail-touch-rect").bounding_box()
-    page.mouse.click(rail["x"] + rail["width"] - 4, rail["y"] + rail["height"] / 2)
     heights(page, [1, 4])
+    rail = page.locator(".slider-rail-touch-rect").bounding_box()
+    page.mouse.click(rail["x"] + 4, rail["y"] + rail["height"] / 2)
+    heights(page, [1, 2])
     page.locator(".js-plotly-plot").focus()
-    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
     heights(page, [1, 3])
     assert page.locator(".js-plotly-plot").get_attribute("aria-valuetext") == "10"
     no_cloud_button(page)

@@ -28,7 +28,7 @@ def checked(notebook, folder, **variables):
     Runs are stored in ``folder / "data"`` unless the variables name another place.
     """
     report = folder / "report.xml"
-    options = [f"--nbval-cell-timeout={CELL}", f"--timeout={PATIENCE}", f"--junitxml={report}"]
+    options = ["--numprocesses=0", f"--nbval-cell-timeout={CELL}", f"--timeout={PATIENCE}", f"--junitxml={report}"]
     options += ["-p", "no:cacheprovider", "--color=no"]
     done = _python("pytest", notebook, *options, folder=folder, variables=variables)
     assert done.returncode in (0, 1), done.stdout + done.stderr
