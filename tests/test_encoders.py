@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sslens.encoders import ENCODERS, Model, convnet, head, mlp, resnet18
+from sslens.encoders import ENCODERS, Model, PrefixHeads, convnet, encoder, head, mlp, resnet18
 from sslens.types import InputError
 
 
@@ -22,7 +22,7 @@ def test_parameter_counts_equal_the_architectures():
 @pytest.mark.parametrize("name", ENCODERS)
 @pytest.mark.parametrize(("channels", "size"), [(1, 16), (3, 32), (1, 8), (3, 9)])
 def test_every_encoder_takes_every_image(name, channels, size):
-    net = ENCODERS[name](channels, size, 16).eval()
+    net = encoder(name, (channels, size), width=16).eval()
     assert net(torch.zeros(2, channels, size, size)).shape[0] == 2
 
 
@@ -68,3 +68,30 @@ def test_relu_modules_are_not_shared_so_that_each_layer_can_be_hooked():
         assert len(seen) == len({id(module) for module in seen})
     block = resnet18(1, 8)[1]
     assert sum(isinstance(module, nn.ReLU) for module in block.modules()) == 2
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_features_change_the_width_of_the_representation_and_nothing_before(name):
+    usual, wide = encoder(name, (1, 16), width=16), encoder(name, (1, 16), width=16, features=100)
+    assert usual(torch.zeros(2, 1, 16, 16)).shape[1] == (128 if name == "resnet18" else 16)
+    assert wide(torch.zeros(2, 1, 16, 16)).shape[1] == 100
+    assert wide[1 if name.startswith("mlp") else 0].__repr__() == usual[1 if name.startswith("mlp") else 0].__repr__()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 5])
+def test_the_depth_of_a_perceptron_is_its_number_of_rectifiers(depth):
+    net = encoder("mlp", (1, 8), width=16, depth=depth)
+    assert sum(isinstance(each, nn.ReLU) for each in net) == depth and isinstance(net[-1], nn.ReLU)
+
+
+def test_layer_norm_stands_before_every_rectifier():
+    net = list(encoder("mlp_layernorm", (1, 8), width=16, depth=4, features=6))
+    before = [net[place - 1] for place, each in enumerate(net) if isinstance(each, nn.ReLU)]
+    assert [each.normalized_shape for each in before] == [(16,), (16,), (16,), (6,)]
+
+
+def test_a_prefix_head_sees_its_prefix_only():
+    heads = PrefixHeads((2, 5), 3)
+    h = torch.randn(4, 5)
+    changed = heads(h + torch.tensor([0.0, 0, 1, 1, 1]))
+    assert torch.equal(changed[:, :3], heads(h)[:, :3]) and not torch.equal(changed[:, 3:], heads(h)[:, 3:])

@@ -68,7 +68,7 @@ def test_a_bad_config_is_refused_by_name_value_and_legal_ones(values, message):
 def test_key_changes_with_every_field():
     base = Config()
     other = {"objective": "simclr", "encoder": "mlp", "dataset": "digits", "recipe": "none", "spacing": "logarithmic"}
-    other |= {"dtype": "float64", "device": "cpu"}
+    other |= {"dtype": "float64", "device": "cpu", "schedule": "constant"}
     keys = {base.key()}
     for field in dataclasses.fields(Config):
         value = getattr(base, field.name)
@@ -187,7 +187,7 @@ def test_without_stop_gradient_and_predictor_the_embedding_collapses_and_the_los
 
 def test_recorded_once_then_read(tmp_path, monkeypatch):
     first = record(small(), tmp_path / "run")
-    monkeypatch.setattr("sslens.train.fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("sslens.train.memory.fit", lambda *_, **__: pytest.fail("trained again"))
     same(first, record(small(), tmp_path / "run"))
 
 
@@ -196,7 +196,7 @@ def test_the_cache_forgets_when_library_or_threads_change(tmp_path, monkeypatch)
     record(small())
     monkeypatch.setenv("SSLENS_THREADS", "2")
     record(small())
-    monkeypatch.setattr("sslens.train.library_version", lambda: "another")
+    monkeypatch.setattr("sslens.train.memory.library_version", lambda: "another")
     record(small())
     assert len(list((tmp_path / "cache" / "runs").glob("*/run.json"))) == 3
 

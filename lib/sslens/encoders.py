@@ -1,6 +1,6 @@
 """Networks: encoders that turn images into representations, the heads behind them, and the model around both."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from copy import deepcopy
 from itertools import pairwise
 from typing import final
@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sslens.types import InputError, Outputs, Views
+from sslens.types import InputError, Outputs, UnknownName, Views
 
 
-def mlp(*sizes: int) -> nn.Sequential:
-    """Flatten, then linear layers with ReLU between them; no ReLU after the last.
+def mlp(*sizes: int, layer_norm: bool = False) -> nn.Sequential:
+    """Flatten, then linear layers with ReLU between them, layer norm before each ReLU if asked; none after the last.
 
     Raises:
         InputError: fewer than two sizes, or one below 1.
@@ -25,15 +25,16 @@ def mlp(*sizes: int) -> nn.Sequential:
         raise InputError("mlp sizes", sizes, "at least two positive whole numbers")
     layers: list[nn.Module] = [nn.Flatten(), nn.Linear(sizes[0], sizes[1])]
     for inputs, outputs in pairwise(sizes[1:]):
-        layers += [nn.ReLU(), nn.Linear(inputs, outputs)]
+        layers += [*[nn.LayerNorm(inputs)] * layer_norm, nn.ReLU(), nn.Linear(inputs, outputs)]
     return nn.Sequential(*layers)
 
 
-def convnet(channels: int, width: int = 64) -> nn.Sequential:
+def convnet(channels: int, width: int = 64, *, features: int = 0) -> nn.Sequential:
     """The default encoder: five 3x3 convolutions with batch norm and ReLU, strides 2 1 2 1 1, global mean pooling.
 
     The stride of the first layer decides the speed on a CPU: large maps are bound by memory. 70 thousand parameters
-    at width 64 on one channel.
+    at width 64 on one channel. ``features`` widens or narrows the last layer alone, and with it the representation
+    (Bordes et al. 2023, "expand or narrow", arXiv 2304.05369); 0 leaves it at ``width``.
 
     Raises:
         InputError: ``width`` is not a positive multiple of 4.
@@ -44,7 +45,7 @@ def convnet(channels: int, width: int = 64) -> nn.Sequential:
     """
     if width < 4 or width % 4:
         raise InputError("width", width, "a positive multiple of 4")
-    widths = (channels, width // 4, width // 2, width // 2, width, width)
+    widths = (channels, width // 4, width // 2, width // 2, width, features or width)
     layers = [conv(*pair, stride=stride) for *pair, stride in zip(widths, widths[1:], (2, 1, 2, 1, 1), strict=False)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
@@ -82,10 +83,10 @@ class Residual(nn.Module):
         return self.relu(self.body(x) + self.shortcut(x))
 
 
-def resnet18(channels: int, width: int = 64) -> nn.Sequential:
+def resnet18(channels: int, width: int = 64, *, features: int = 0) -> nn.Sequential:
     """ResNet-18 (He et al. 2016) with the CIFAR stem: a 3x3 convolution of stride 1 and no max-pooling.
 
-    Its representation has 8 x ``width`` dimensions.
+    Its representation has 8 x ``width`` dimensions, or as many as ``features`` says of the last block.
 
     >>> resnet18(3, 8)(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 64])
@@ -93,6 +94,8 @@ def resnet18(channels: int, width: int = 64) -> nn.Sequential:
     layers: list[nn.Module] = [conv(channels, width)]
     for inputs, outputs, stride in ((1, 1, 1), (1, 2, 2), (2, 4, 2), (4, 8, 2)):
         layers += [Residual(inputs * width, outputs * width, stride=stride), Residual(outputs * width, outputs * width)]
+    if features:
+        layers[-1] = Residual(8 * width, features)
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
@@ -108,16 +111,57 @@ def head(*sizes: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
 
-def _flat(channels: int, size: int, width: int) -> nn.Sequential:
-    return nn.Sequential(*mlp(channels * size * size, 4 * width, 4 * width, width), nn.ReLU())
+@final
+class PrefixHeads(nn.Module):
+    """One linear classifier on each prefix of the representation, their logits side by side: n x (prefixes · classes).
+
+    Reference: Kusupati et al. 2022, "Matryoshka representation learning", arXiv 2205.13147, equation 1.
+
+    >>> PrefixHeads((2, 4), 10)(torch.zeros(5, 4)).shape
+    torch.Size([5, 20])
+    """
+
+    def __init__(self, prefixes: Sequence[int], classes: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(prefix, classes) for prefix in prefixes)
+
+    def forward(self, h: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """All logits, the shortest prefix first."""
+        return torch.cat([head(h[:, : head.in_features]) for head in self.heads], 1)
 
 
-ENCODERS: dict[str, Callable[[int, int, int], nn.Sequential]] = {
-    "convnet": lambda channels, size, width: convnet(channels, width),
-    "resnet18": lambda channels, size, width: resnet18(channels, width),
-    "mlp": _flat,
-}
-"""Encoders by name, each built from the images' channels and side and the network's width."""
+def perceptron(
+    inputs: int, width: int, *, depth: int = 3, features: int = 0, layer_norm: bool = False
+) -> nn.Sequential:
+    """An encoder without convolutions: ``depth`` hidden layers of ``width`` units, the last of ``features`` if given.
+
+    >>> perceptron(64, 100)(torch.zeros(5, 1, 8, 8)).shape
+    torch.Size([5, 100])
+    """
+    sizes = (inputs, *[width] * (depth - 1), features or width)
+    return nn.Sequential(*mlp(*sizes, layer_norm=layer_norm), *[nn.LayerNorm(sizes[-1])] * layer_norm, nn.ReLU())
+
+
+def encoder(name: str, images: tuple[int, int], *, width: int = 64, depth: int = 3, features: int = 0) -> nn.Sequential:
+    """An encoder by name for images of so many channels and such a side; ``depth`` is of the MLPs alone.
+
+    Raises:
+        UnknownName: none of ``ENCODERS``.
+
+    >>> encoder("mlp", (1, 8), width=100, depth=2)(torch.zeros(5, 1, 8, 8)).shape
+    torch.Size([5, 100])
+    """
+    channels, side = images
+    if name not in ENCODERS:
+        raise UnknownName("encoder", name, ENCODERS)
+    if name in ("mlp", "mlp_layernorm"):
+        flat = {"depth": depth, "features": features, "layer_norm": name == "mlp_layernorm"}
+        return perceptron(channels * side**2, width, **flat)
+    return (convnet if name == "convnet" else resnet18)(channels, width, features=features)
+
+
+ENCODERS = ("convnet", "resnet18", "mlp", "mlp_layernorm")
+"""Names of the encoders that a config may ask for."""
 
 
 @final

@@ -181,6 +181,8 @@ class Outputs:
     """Predictor output; the embedding itself where the model has no predictor."""
     target: Float[Tensor, "v n k"]
     """What is to be predicted: the momentum branch's embedding, or the embedding itself without one."""
+    labels: Int[Tensor, "n"] | None = None
+    """Of the images behind the views, for the objectives that are supervised."""
 
 
 @final

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
-from sslens import runtime, train
+from sslens import runtime
 from sslens.trace import Snapshot, Trace
+from sslens.train import loop
 from tests.benchmarks.rows import Row, alternate
 from tests.benchmarks.steps import augmented, bench
 
@@ -19,7 +20,9 @@ INTERVAL = 20
 def rows() -> Iterator[Row]:
     """Of the default run on scattered digits, against its training step and the bare tensors."""
     going = bench(device="cpu")
-    terms = [train._step(going, number, going.train.images[:256]) for number in range(INTERVAL)]
+    terms = [
+        loop._step(going, number, going.train.images[:256], going.train.labels[:256]) for number in range(INTERVAL)
+    ]
     looks: list[Snapshot] = []
     place = runtime.data_root() / "runs"  # the disk that runs are kept on
     place.mkdir(parents=True, exist_ok=True)
@@ -30,7 +33,7 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory(dir=place) as folder:
         works = (
             augmented(going, 1),
-            lambda: looks.append(train._look(going, len(looks), terms)),
+            lambda: looks.append(loop._look(going, len(looks), terms)),
             lambda: trace().save(folder),
         )
         step, taken, saved = ([each.wall for each in column] for column in alternate(*works, rounds=ROUNDS))

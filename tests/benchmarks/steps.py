@@ -5,8 +5,8 @@ from itertools import cycle
 from typing import Any
 from unittest.mock import patch
 
-from sslens import train
 from sslens.config import Config
+from sslens.train import loop
 from sslens.types import Views
 from sslens.views import views
 
@@ -17,16 +17,16 @@ MADE = 4
 def bench(**values: Any) -> Any:
     """A training that can go on for as long as it is timed."""
     settings: dict[str, Any] = {"steps": 10**6} | values
-    return train._bench(Config(**settings))
+    return loop._bench(Config(**settings))
 
 
 def augmented(bench: Any, steps: int) -> Callable[[], None]:
     """Each call trains that many steps more."""
-    numbers, batches = iter(range(bench.config.steps)), train._batches(bench, 0)
+    numbers, batches = iter(range(bench.config.steps)), loop._batches(bench, 0)
 
     def work() -> None:
         for _ in range(steps):
-            train._step(bench, next(numbers), bench.train.images[next(batches)])
+            loop._step(bench, next(numbers), *next(batches))
 
     return work
 
@@ -39,12 +39,12 @@ def plain(bench: Any, steps: int) -> Callable[[], None]:
         made.append(views(*given, **named))
         return made[-1]
 
-    with patch.object(train, "views", keep):
+    with patch.object(loop, "views", keep):
         augmented(bench, MADE)()
     taken, more = cycle(made), augmented(bench, steps)
 
     def work() -> None:
-        with patch.object(train, "views", lambda *_, **__: next(taken)):
+        with patch.object(loop, "views", lambda *_, **__: next(taken)):
             more()
 
     return work

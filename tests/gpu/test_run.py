@@ -8,7 +8,8 @@ import torch
 from sslens import trace
 from sslens.config import Config
 from sslens.measures import probe
-from sslens.train import _material, _reference, fit, record, restore
+from sslens.train import fit, record, restore
+from sslens.train.material import load_for, reference_of
 
 SMALL: dict[str, Any] = {"steps": 8, "snapshots": 4, "batch_size": 64, "reference": 64, "width": 16}
 REHEARSED: dict[str, Any] = {"steps": 20, "batch_size": 64, "width": 16}
@@ -87,8 +88,8 @@ def test_loss_and_neighbours_are_those_of_the_cpu_within_a_band(device, objectiv
 def outcome(config):
     """The mean loss in every tenth of a run, and the share of held-out images with neighbours of their class."""
     last = list(fit(config))[-1]
-    train, test = _material(config)
-    reference, held_out = _reference(config, train, test)
+    train, test = load_for(config)
+    reference, held_out = reference_of(config, train, test)
     h, labels = last.representation.double(), reference.labels
     guessed = probe.knn(h[~held_out], labels[~held_out], h[held_out])
     loss = torch.stack([term.double() for term in last.terms.values()]).sum(0)

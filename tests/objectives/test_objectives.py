@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 
-from sslens.objectives import OBJECTIVES, SimCLR, SimSiam, VICReg
+from sslens.objectives import OBJECTIVES, CrossEntropy, SimCLR, SimSiam, SquaredError, VICReg
 from sslens.objectives.vicreg import covariance, variance
-from sslens.types import Outputs
+from sslens.types import InputError, Outputs
 
 N, K = 6, 4
+LABELS = torch.tensor([0, 3, 1, 2, 0, 1])
 GOLDEN_VICREG = {"invariance": 1.142116033294145, "variance": 5.857879638730931, "covariance": 0.7121556099753399}
 
 
@@ -19,7 +20,14 @@ def outputs(seed=0):
     second = first + 0.3 * torch.cos(2 * torch.arange(N * K, dtype=torch.float64)).view(N, K)
     views = torch.stack([first, second])
     other = torch.randn(2, N, K, dtype=torch.float64, generator=generator)
-    return Outputs(views, views, other, views)
+    return Outputs(views, views, other, views, LABELS)
+
+
+def one_view(name):
+    """As an objective gets them: supervised ones see a single view."""
+    out = outputs()
+    parts = (out.representation, out.embedding, out.prediction, out.target)
+    return Outputs(*(part[: 1 if OBJECTIVES[name]().supervised else 2] for part in parts), LABELS)
 
 
 def swapped(out):
@@ -98,7 +106,7 @@ def test_simsiam_is_the_mean_negative_cosine():
     assert SimSiam().loss(out).item() == pytest.approx(-sum(rows) / len(rows), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if not OBJECTIVES[name]().supervised])
 def test_exchanging_the_views_changes_nothing(name):
     objective = OBJECTIVES[name]()
     assert objective.loss(outputs()).item() == pytest.approx(objective.loss(swapped(outputs())).item(), rel=1e-12)
@@ -106,17 +114,17 @@ def test_exchanging_the_views_changes_nothing(name):
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_the_loss_is_the_sum_of_its_terms(name):
-    objective = OBJECTIVES[name]()
-    assert objective.loss(outputs()).item() == pytest.approx(sum(t.item() for t in objective.terms(outputs()).values()))
+    objective, out = OBJECTIVES[name](), one_view(name)
+    assert objective.loss(out).item() == pytest.approx(sum(t.item() for t in objective.terms(out).values()))
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_gradients_are_right(name):
-    out = outputs()
+    out = one_view(name)
     objective = OBJECTIVES[name]()
 
     def loss(z):
-        return objective.loss(Outputs(out.representation, z, z * 1.1 + 0.1, z))
+        return objective.loss(Outputs(out.representation, z, z * 1.1 + 0.1, z, LABELS))
 
     if name == "simsiam":
         objective = SimSiam(stop_gradient=False)
@@ -139,3 +147,33 @@ def test_collapse_is_best_for_simsiam_and_bad_for_the_others():
     assert SimSiam().loss(point).item() == pytest.approx(-1)
     assert VICReg().loss(point).item() == pytest.approx(25 * (1 - 0.01))
     assert SimCLR(temperature=0.5).loss(point).item() == pytest.approx(math.log(2 * N - 1))
+
+
+def slow_cross_entropy(rows):
+    losses = [math.log(sum(math.exp(x) for x in row)) - row[label] for row, label in zip(rows, LABELS, strict=True)]
+    return sum(losses) / N
+
+
+def test_cross_entropy_and_squared_error_are_those_of_the_textbook():
+    out = one_view("cross_entropy")
+    rows = out.embedding[0].tolist()
+    assert CrossEntropy().loss(out).item() == pytest.approx(slow_cross_entropy(rows), rel=1e-12)
+    squares = [(x - (k == y)) ** 2 for row, y in zip(rows, LABELS.tolist(), strict=True) for k, x in enumerate(row)]
+    assert SquaredError().loss(out).item() == pytest.approx(sum(squares) / len(squares), rel=1e-12)
+
+
+def test_nested_cross_entropy_has_a_term_for_every_prefix_and_weighs_them_alike():
+    h = torch.zeros(1, N, 6, dtype=torch.float64)
+    logits = torch.cos(torch.arange(N * 3 * K, dtype=torch.float64)).view(1, N, 3 * K)
+    terms = CrossEntropy(nested=True).terms(Outputs(h, logits, logits, logits, LABELS))
+    assert list(terms) == ["cross-entropy of 2", "cross-entropy of 4", "cross-entropy of 6"]
+    for place, term in enumerate(terms.values()):
+        part = logits[0, :, place * K : (place + 1) * K].tolist()
+        assert term.item() == pytest.approx(slow_cross_entropy(part), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "squared_error"])
+def test_a_supervised_objective_needs_labels(name):
+    z = torch.zeros(1, N, K)
+    with pytest.raises(InputError, match="labels"):
+        OBJECTIVES[name]().terms(Outputs(z, z, z, z))

@@ -3,12 +3,15 @@
 from sslens.objectives.objective import Objective
 from sslens.objectives.simclr import SimCLR
 from sslens.objectives.simsiam import SimSiam
+from sslens.objectives.supervised import CrossEntropy, SquaredError
 from sslens.objectives.vicreg import VICReg
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "simclr": SimCLR,
     "vicreg": VICReg,
     "simsiam": SimSiam,
+    "cross_entropy": CrossEntropy,
+    "squared_error": SquaredError,
 }
 
-__all__ = ["OBJECTIVES", "Objective", "SimCLR", "SimSiam", "VICReg"]
+__all__ = ["OBJECTIVES", "CrossEntropy", "Objective", "SimCLR", "SimSiam", "SquaredError", "VICReg"]

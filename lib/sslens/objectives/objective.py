@@ -25,6 +25,15 @@ class Objective(ABC):
         """Whether the model must be built with a predictor behind its projector."""
         return False
 
+    @property
+    def supervised(self) -> bool:
+        """Whether it compares the embedding with labels: one view per image then, and logits for an embedding."""
+        return False
+
+    def prefixes(self, dimensions: int) -> tuple[int, ...]:
+        """Lengths of the prefixes of the representation that a supervised objective classifies by: the whole of it."""
+        return (dimensions,)
+
     @abstractmethod
     def terms(self, outputs: Outputs) -> dict[str, Scalar]:
         """The weighted summands of the loss, by name."""

@@ -1,0 +1,5 @@
+"""Linear regions: how a piecewise affine network cuts its input space."""
+
+from sslens.measures.regions.complexity import LocalComplexity, local_complexity
+
+__all__ = ["LocalComplexity", "local_complexity"]
