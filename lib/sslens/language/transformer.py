@@ -1,0 +1,122 @@
+"""A small causal transformer of today's build: RMS norm, attention, a gated feed-forward; every layer can be read."""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from sslens.language.text import LENGTH, VOCABULARY, checked_ids
+from sslens.types import InputError
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What one layer did with a batch of texts.
+
+    >>> readings(Transformer(), torch.zeros(2, 5, dtype=torch.int64))[0].attention.shape
+    torch.Size([2, 4, 5, 5])
+    """
+
+    gates: Float[Tensor, "n t k"]
+    """Pre-activations of the gate units, before the SiLU."""
+    gate_weights: Float[Tensor, "k d"]
+    attention: Float[Tensor, "n heads t t"]
+    """Share of each earlier character in what a character receives; rows sum to 1."""
+    output: Float[Tensor, "n t d"]
+    """The residual stream behind the layer."""
+
+
+@final
+class Layer(nn.Module):
+    """Attention, then a gated feed-forward, each behind an RMS norm and added to its input; no biases.
+
+    Attention: softmax(q · k / √d_head) over the characters so far. Feed-forward: W_down (SiLU(W_gate x) ⊙ W_up x), with
+    8/3 d hidden units, so that its three matrices have as many weights as the usual two.
+
+    Reference: Touvron et al., "LLaMA", 2023, arXiv 2302.13971, sec. 2.2; Shazeer, "GLU variants improve transformer",
+    2020, arXiv 2002.05202, eq. 6.
+
+    >>> Layer(48, 4)(torch.zeros(2, 5, 48)).output.shape
+    torch.Size([2, 5, 48])
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        hidden = 8 * width // 3
+        self.heads = heads
+        self.before_attention, self.before_gates = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.query, self.key, self.value, self.mix = (nn.Linear(width, width, bias=False) for _ in range(4))
+        self.gate, self.up = (nn.Linear(width, hidden, bias=False) for _ in range(2))
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Float[Tensor, "n t d"]) -> Reading:
+        """The layer's output, with what its gates and its attention did on the way."""
+        normal = self.before_attention(x)
+        query, key, value = (
+            part(normal).unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value)
+        )
+        future = x.new_full((x.shape[1], x.shape[1]), -math.inf).triu(1)
+        attention = (query / math.sqrt(query.shape[-1]) @ key.mT + future).softmax(-1)
+        x = x + self.mix((attention @ value).transpose(1, 2).flatten(2))
+        normal = self.before_gates(x)
+        gates = self.gate(normal)
+        return Reading(gates, self.gate.weight, attention, x + self.down(silu(gates) * self.up(normal)))
+
+
+@final
+class Transformer(nn.Module):
+    """Predicts the next character from the characters so far.
+
+    >>> net = Transformer()
+    >>> net(torch.zeros(2, 64, dtype=torch.int64)).shape, sum(each.numel() for each in net.parameters())
+    (torch.Size([2, 64, 47]), 90864)
+    """
+
+    def __init__(self, *, width: int = 48, depth: int = 3, heads: int = 4) -> None:
+        super().__init__()
+        if min(width, depth, heads) < 1 or width % heads:
+            raise InputError("width, depth, heads", (width, depth, heads), "above 0, the width a multiple of the heads")
+        self.characters, self.places = nn.Embedding(len(VOCABULARY), width), nn.Embedding(LENGTH, width)
+        self.layers = nn.ModuleList(Layer(width, heads) for _ in range(depth))
+        self.norm, self.head = nn.RMSNorm(width), nn.Linear(width, len(VOCABULARY), bias=False)
+
+    def forward(self, ids: Int[Tensor, "n t"]) -> Float[Tensor, "n t vocabulary"]:
+        """Logits of the character behind each one.
+
+        Raises:
+            InputError: ids that are no texts of at most ``LENGTH`` characters of ``VOCABULARY``.
+        """
+        return self.head(self.norm(self.read(ids)[-1].output))
+
+    def read(self, ids: Int[Tensor, "n t"]) -> tuple[Reading, ...]:
+        """What every layer did, in order.
+
+        Raises:
+            InputError: as for ``forward``.
+        """
+        ids, read = checked_ids(ids, longest=LENGTH), []
+        x = self.characters(ids) + self.places.weight[: ids.shape[1]]
+        for layer in self.layers:
+            read.append(layer(x))
+            x = read[-1].output
+        return tuple(read)
+
+
+@torch.no_grad()
+def readings(model: Transformer, ids: Int[Tensor, "n t"]) -> tuple[Reading, ...]:
+    """What every layer of a trained model does with texts, in order and without gradients.
+
+    The attention takes heads · t² numbers a text and layer; split a large batch.
+
+    Raises:
+        InputError: ids that are no texts of at most ``LENGTH`` characters of ``VOCABULARY``.
+
+    >>> [reading.gates.shape for reading in readings(Transformer(depth=2), torch.zeros(2, 5, dtype=torch.int64))]
+    [torch.Size([2, 5, 128]), torch.Size([2, 5, 128])]
+    """
+    return model.read(ids)

@@ -1,0 +1,156 @@
+"""The five languages, read by parsers that know their grammar and not how they were written."""
+
+import re
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sslens.language import LANGUAGES, LENGTH, VOCABULARY, bag_of_characters, corpus, decode, encode
+from sslens.language.text import ODD, SENTENCE, WORDS, checked_ids
+from sslens.types import InputError, UnknownName
+
+MANY = 60
+
+
+def texts_in(language, seed=0):
+    written = corpus(seed, MANY)
+    return decode(written.ids[written.labels == LANGUAGES.index(language)])
+
+
+def sentences(language):
+    """What stands between spaces; the last one of a text may have broken off and is left out."""
+    return [word for text in texts_in(language) for word in text.split(" ")[:-1]]
+
+
+def balanced(word):
+    while (shorter := word.replace("()", "").replace("[]", "").replace("{}", "")) != word:
+        word = shorter
+    return not word
+
+
+def test_a_seed_and_a_part_decide_every_character():
+    first = corpus(3, 5)
+    assert torch.equal(first.ids, corpus(3, 5).ids)
+    assert not torch.equal(first.ids, corpus(4, 5).ids)
+    assert not torch.equal(first.ids, corpus(3, 5, part="test").ids)
+
+
+def test_a_longer_corpus_begins_with_the_shorter_one():
+    assert torch.equal(corpus(0, 5).ids[:10], corpus(0, 2).ids)
+
+
+def test_the_languages_take_turns_and_have_equally_many_texts_of_one_length():
+    written = corpus(0, 7)
+    assert written.ids.shape == (35, LENGTH)
+    assert written.labels.tolist() == [0, 1, 2, 3, 4] * 7
+
+
+def test_no_text_of_the_test_part_was_trained_on():
+    assert not set(decode(corpus(0, MANY).ids)) & set(decode(corpus(0, MANY, part="test").ids))
+
+
+def test_arithmetic_is_correct():
+    signs = Counter()
+    for sentence in sentences("arithmetic"):
+        parts = re.fullmatch(r"(\d{1,2})([-+*])(\d{1,2})=(-?\d+)", sentence)
+        assert parts
+        first, sign, second, result = parts.groups()
+        signs[sign] += 1
+        a, b = int(first), int(second)
+        assert int(result) == (a + b if sign == "+" else a - b if sign == "-" else a * b)
+    assert set(signs) == set("+-*") and min(signs.values()) > 100
+
+
+def test_brackets_are_balanced_and_a_broken_word_can_still_be_closed():
+    words = sentences("brackets")
+    assert all(balanced(word) and 4 <= len(word) <= 16 for word in words)
+    assert {len(word) for word in words} == set(range(4, 17, 2))
+    assert max(map(len, re.findall(r"[(\[{]+", " ".join(words)))) >= 4  # they nest
+    for text in texts_in("brackets"):
+        waiting = []
+        for character in text.split(" ")[-1]:
+            if character in "([{":
+                waiting.append(character)
+            else:
+                assert waiting.pop() + character in ("()", "[]", "{}")
+
+
+def test_words_follow_the_grammar():
+    for text in texts_in("words"):
+        for place, word in enumerate(text.split(" ")[:-1]):
+            assert word in WORDS[SENTENCE[place % len(SENTENCE)]]
+
+
+def test_a_quarter_of_the_odd_words_is_spelled_backwards_and_the_rest_follows_the_grammar():
+    odd = total = 0
+    for text in texts_in("odd words"):
+        for place, word in enumerate(text.split(" ")[:-1]):
+            legal = WORDS[SENTENCE[place % len(SENTENCE)]]
+            assert word in legal or word[::-1] in legal
+            odd, total = odd + (word not in legal), total + 1
+    assert abs(odd / total - ODD) < 4 * (ODD * (1 - ODD) / total) ** 0.5
+
+
+def test_no_word_is_another_one_backwards_so_that_odd_words_can_be_told():
+    words = {word for kind in WORDS.values() for word in kind}
+    assert len(words) == sum(map(len, WORDS.values()))
+    assert not words & {word[::-1] for word in words}
+
+
+def test_hexadecimal_groups_use_the_sixteen_digits_equally():
+    words = sentences("hexadecimal")
+    assert all(re.fullmatch("[0-9a-f]{4}", word) for word in words)
+    counts, expected = Counter("".join(words)), 4 * len(words) / 16
+    assert sum((counts[digit] - expected) ** 2 / expected for digit in "0123456789abcdef") < 37.7  # chi², 15, p = 0.001
+
+
+def test_every_character_of_the_vocabulary_is_written_but_letters_that_no_word_has():
+    missing = set(VOCABULARY) - set("".join(decode(corpus(0, MANY).ids)))
+    assert missing == set(VOCABULARY) - set("0123456789abcdef+-*=()[]{} ") - set("".join(sum(WORDS.values(), ())))
+
+
+@given(st.lists(st.text(VOCABULARY, min_size=5, max_size=5), min_size=1))
+def test_decoding_undoes_encoding(texts):
+    assert decode(encode(texts)) == texts
+
+
+@given(st.text(VOCABULARY, min_size=1), st.randoms())
+def test_a_bag_counts_characters_and_knows_no_order(text, random):
+    bag = bag_of_characters(encode([text]))
+    assert bag[0].tolist() == [Counter(text)[character] for character in VOCABULARY]
+    assert torch.equal(bag, bag_of_characters(encode(["".join(random.sample(text, len(text)))])))
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["ab", "abc"], ["aB"], ["a\n"], ["é"]])
+def test_texts_that_cannot_be_spelled_are_refused(texts):
+    with pytest.raises(InputError, match="texts"):
+        encode(texts)
+
+
+WRONG = [
+    torch.tensor([[0, -1]]),
+    torch.tensor([[0, len(VOCABULARY)]]),
+    torch.zeros(2, 0, dtype=torch.int64),
+    torch.zeros(0, 2, dtype=torch.int64),
+    torch.zeros(2, dtype=torch.int64),
+    torch.zeros(2, 2),
+    "text",
+]
+
+
+@pytest.mark.parametrize("ids", WRONG, ids=str)
+def test_ids_that_are_no_texts_are_refused(ids, unchecked):
+    for function in (decode, bag_of_characters, checked_ids):
+        with pytest.raises(InputError, match="ids"):
+            function(ids)
+
+
+def test_bad_arguments_of_a_corpus_are_refused():
+    for seed, per_language, name in ((-1, 1, "seed"), (0, 0, "per_language"), (0, 10**7, "per_language")):
+        with pytest.raises(InputError, match=name):
+            corpus(seed, per_language)
+    with pytest.raises(UnknownName, match="Did you mean 'train'"):
+        corpus(0, 1, part="trian")
