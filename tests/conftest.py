@@ -11,6 +11,11 @@ from sslens import runtime
 
 @pytest.fixture(scope="session", autouse=True)
 def settled(tmp_path_factory):
-    """Caches and runs of this session go to a fresh folder, so no test is answered by an earlier one."""
-    os.environ["SSLENS_DATA"] = str(tmp_path_factory.mktemp("data"))
+    """Caches and runs of this session go to a fresh folder, so no test is answered by an earlier one.
+
+    The workers of one session share it: the notebooks' bank is trained once.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    os.environ["SSLENS_DATA"] = str(shared / "shared-data")
     runtime.settle("cpu")

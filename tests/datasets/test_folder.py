@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from sslens import runtime
-from sslens.datasets import folder, images, load
+from sslens.datasets import cache, folder, images, load
 from sslens.types import DamagedFile, InputError
 
 
@@ -359,7 +359,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(tree, data, monkeyp
         Path(path).write_bytes(b"half")
         raise SafetensorError("No space left on device")
 
-    monkeypatch.setattr(folder, "save_file", fill)
+    monkeypatch.setattr(cache, "save_file", fill)
     with pytest.raises(InputError, match="No space left"):
         read(tree)
     assert [path.suffix for path in data.iterdir()] == [".lock"]

@@ -1,25 +1,40 @@
+import subprocess
+import sys
+from math import prod
 from pathlib import Path
 
 import pytest
 import torch
 
 from sslens import datasets
-from sslens.datasets import scattered_digits
+from sslens.datasets import cifar, mnist, scattered_digits, stl10
 from sslens.types import InputError, UnknownName
 
+README = Path(__file__).parents[2] / "data" / "README.md"
+PUBLISHED = [mnist.MNIST, mnist.FASHION_MNIST, cifar.CIFAR10, cifar.CIFAR100, stl10.STL10]
+NAMES = ["scattered_digits", "digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "stl10"]
 
-@pytest.mark.parametrize("name", ["scattered_digits", "digits", "folder:/anywhere/at all", "folder:C:/x"])
+
+@pytest.mark.parametrize("name", [*NAMES, "folder:/anywhere/at all", "folder:C:/x"])
 def test_good_names_pass_without_a_look_at_the_disk(name):
     assert datasets.check_name(name) is None
 
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("scatered_digits", "'scattered_digits'"), ("Digits", "'digits'"), ("folder", "'folder:PATH'"), ("folder:", "")],
+    [
+        ("scatered_digits", "'scattered_digits'"),
+        ("Digits", "'digits'"),
+        ("folder", "'folder:PATH'"),
+        ("folder:", ""),
+        ("CIFAR10", ""),
+        ("cifar-10", "'cifar10'"),
+        ("fashion-mnist", "'fashion_mnist'"),
+    ],
 )
 def test_an_unknown_name_is_refused_with_the_names_there_are(name, hint):
     for refuse in (datasets.check_name, datasets.load):
-        with pytest.raises(UnknownName, match=r"scattered_digits, digits, folder:PATH.*" + hint):
+        with pytest.raises(UnknownName, match=", ".join([*NAMES, "folder:PATH"]) + ".*" + hint):
             refuse(name)
 
 
@@ -34,8 +49,9 @@ def test_a_misspelt_option_is_refused_with_the_closest():
         datasets.load("folder:/nowhere", sizes=32)
     with pytest.raises(UnknownName, match="one of: seed"):
         datasets.load("scattered_digits", sed=1)
-    with pytest.raises(InputError, match="this set has none"):
-        datasets.load("digits", seed=1)
+    for name in NAMES[1:]:
+        with pytest.raises(InputError, match="this set has none"):
+            datasets.load(name, seed=1)
 
 
 def test_the_path_cannot_be_given_twice():
@@ -88,10 +104,36 @@ def test_every_set_keeps_the_common_promises(name):
 
 
 def test_every_set_has_its_row_and_its_digests_in_the_data_readme():
-    table = (Path(__file__).parents[2] / "data" / "README.md").read_text()
+    table = README.read_text()
     for name in datasets.LOADERS:
         assert f"`{name}`" in table
     for name in ("digits", "scattered_digits"):
         for side in datasets.load(name):
             assert side.digest() in table
             assert f"{len(side)} x {' x '.join(map(str, side.images.shape[1:]))}" in table
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=lambda published: published.name)
+def test_every_published_set_has_its_size_and_its_files_in_the_data_readme(published):
+    table = README.read_text()
+    for side, count in published.counts.items():
+        shape = " x ".join(map(str, (count, *published.shape)))
+        assert f"{side} | {shape} | {4 * count * prod(published.shape):,} |" in table
+    for source in published.sources:
+        assert f"| {source.name} | {source.size:,} | `{source.sha256}` |" in table
+        assert source.address.removesuffix(source.name) in table
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=lambda published: published.name)
+def test_published_sets_are_recognised_by_whole_checksums_of_their_own(published):
+    digests = [source.sha256 for each in PUBLISHED for source in each.sources]
+    assert len(set(digests)) == len(digests)
+    assert all(len(source.sha256) == 64 and int(source.sha256, 16) for source in published.sources)
+    assert len(set(published.classes)) == len(published.classes)
+    assert published.name in datasets.LOADERS
+
+
+def test_no_network_library_is_imported_before_a_set_is_fetched():
+    code = "import sys, sslens.datasets; print({'pooch', 'requests', 'urllib3'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -8,12 +8,17 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
 from typing import Any
 
-from sslens.datasets import digits, folder, scattered_digits
+from sslens.datasets import cifar, digits, folder, mnist, scattered_digits, stl10
 from sslens.types import Dataset, InputError, UnknownName, checked
 
 LOADERS: Mapping[str, Callable[..., tuple[Dataset, Dataset]]] = {
     "scattered_digits": scattered_digits.load,
     "digits": digits.load,
+    "mnist": mnist.mnist,
+    "fashion_mnist": mnist.fashion_mnist,
+    "cifar10": cifar.cifar10,
+    "cifar100": cifar.cifar100,
+    "stl10": stl10.load,
     "folder:PATH": folder.load,
 }
 """Name of each set and what loads it; the text after ``folder:`` is the path of a tree of images."""
@@ -28,7 +33,7 @@ def check_name(name: str) -> None:
     >>> check_name("scattered_digit")
     Traceback (most recent call last):
         ...
-    sslens.types.UnknownName: dataset must be one of: scattered_digits, digits, folder:PATH. Got ... 'scattered_digits'?
+    sslens.types.UnknownName: dataset must be one of: scattered_digits, digits, ... Did you mean 'scattered_digits'?
     """
     _loader(name)
 
@@ -38,7 +43,8 @@ def load(name: str, **options: Any) -> tuple[Dataset, Dataset]:
 
     Raises:
         UnknownName: an unknown set, or an option that this set does not have.
-        InputError: an option of the wrong type or out of range, or a path that holds no usable tree.
+        InputError: an option of the wrong type or out of range, a path that holds no usable tree, or a published set
+            whose files are not there and cannot be fetched.
         DamagedFile: a file of the set is not what it should be.
 
     >>> train, test = load("scattered_digits", seed=1)

@@ -6,22 +6,15 @@ files, files with other endings and folders inside a class are left alone.
 
 import hashlib
 import os
-import tempfile
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple, final
 
 import PIL
-import psutil
 import torch
-from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from sslens import runtime
+from sslens.datasets.cache import check_memory, kept, usable
 from sslens.datasets.images import ENDINGS, Pixels, decode
 from sslens.types import DamagedFile, Dataset, InputError, Range
 
@@ -67,13 +60,14 @@ def load(
     sslens.types.InputError: folder must be a folder of <class>/*.png or *.jpg, ... Nothing is there.
     """
     root = _root(path)
-    with _usable(path, "readable throughout"):
+    with usable("folder", path, "readable throughout"):
         train, test = _listed(root, test_fraction=test_fraction, seed=seed)
     names = [file.name for side in (train, test) for files in side.values() for file in files]
-    _check_memory(len(names), size)
-    folder = runtime.data_root() / "cache" / "folders"
-    with _usable(str(folder), "a folder that can be written (SSLENS_DATA names another)"):
-        pixels = _cached(folder, _key(root, (train, test), size=size), root=root, names=names, size=size)
+    what = f"{len(names)} images of {size}x{size} need"
+    check_memory(len(names) * 3 * size**2, field="folder.size", got=size, what=what)
+    key = _key(root, (train, test), size=size)
+    file = runtime.data_root() / "cache" / "folders" / f"{key}.safetensors"
+    pixels = kept(file, key, lambda: {"pixels": decode(root, names, size=size)})["pixels"]
     cut = sum(map(len, train.values()))
     return _dataset(pixels[:cut], train), _dataset(pixels[cut:], test)
 
@@ -82,22 +76,6 @@ def _dataset(pixels: Pixels, files: Files) -> Dataset:
     counts = torch.tensor([len(found) for found in files.values()])
     images = pixels.to(torch.float32).div_(255)  # in place: a set may fill half the memory
     return Dataset(images, torch.arange(len(files)).repeat_interleave(counts), tuple(files))
-
-
-@contextmanager
-def _usable(path: str, allowed: str) -> Iterator[None]:
-    """What the file system refuses, as our own error."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        raise InputError("folder", path, allowed, str(error)) from error
-
-
-def _check_memory(count: int, size: int) -> None:
-    needed, free = count * 3 * size**2 * 5, psutil.virtual_memory().available  # a byte and a float for each value
-    if needed > free:
-        hint = f"{count} images of {size}x{size} need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free."
-        raise InputError("folder.size", size, "small enough for the memory", hint)
 
 
 def _root(path: str) -> Path:
@@ -182,38 +160,3 @@ def _check_entry(root: Path, entry: os.DirEntry[str]) -> None:
 def _key(root: Path, sides: tuple[Files, Files], *, size: int) -> str:
     version = [runtime.library_version(("datasets",)), PIL.__version__]
     return hashlib.sha256(runtime.canonical([str(root), sides, size, version]).encode()).hexdigest()[:32]
-
-
-def _cached(folder: Path, key: str, *, root: Path, names: list[str], size: int) -> Pixels:
-    """The decoded images of a listing; whoever asks second waits for the first and reads what it wrote."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{key}.safetensors"
-    with FileLock(path.with_suffix(".lock")):
-        pixels = _read(path, key)
-        if pixels is None:
-            pixels = decode(root, names, size=size)
-            # written whole under another name, then renamed; the checksum answers for a crash in between
-            with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                part = Path(scratch) / path.name
-                save_file({"pixels": pixels}, part, {"checksum": _checksum(key, pixels)})
-                part.chmod(0o644)
-                part.replace(path)
-    return pixels
-
-
-def _read(path: Path, key: str) -> Pixels | None:
-    """The file's content, or nothing where it is missing or not what was written."""
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            pixels, told = file.get_tensor("pixels"), file.metadata()["checksum"]
-            return pixels if told == _checksum(key, pixels) else None
-    except (OSError, SafetensorError, KeyError, TypeError):
-        return None
-
-
-def _checksum(key: str, pixels: Tensor) -> str:
-    content = hashlib.sha256(f"{key} {tuple(pixels.shape)} {pixels.dtype}".encode())
-    content.update(pixels.numpy().data)
-    return content.hexdigest()
