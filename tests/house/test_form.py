@@ -19,7 +19,7 @@ EXCEPTIONS = {
     ("keyword_only", "sslens.claims.judge"): "agreed signature: a claim, its values, their setting",
     (
         "keyword_only",
-        "sslens.measures.probe.linear.knn",
+        "sslens.measures.probe.neighbours.knn",
     ): "agreed signature: bank and labels belong together, queries are what is asked",
     (
         "keyword_only",
