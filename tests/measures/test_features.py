@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from sslens.measures.features import centred, checked_features, checked_labels, rounding, significant, unit_rows
+from sslens.measures.features import (
+    centred,
+    checked_features,
+    checked_labels,
+    deviations,
+    rounding,
+    significant,
+    unit_rows,
+)
 from sslens.types import InputError
 
 
@@ -29,6 +37,8 @@ def test_features_too_large_to_be_squared_are_refused_in_both_precisions():
     with pytest.raises(InputError):
         checked_features(torch.full((2, 2), 1e200, dtype=torch.float64))
     assert checked_features(torch.full((2, 2), 3e38)).isfinite().all()
+    largest = torch.full((40, 40), 9e149, dtype=torch.float64)  # each may be squared, though their norm is above 1e150
+    assert torch.equal(checked_features(largest), largest)
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -52,6 +62,26 @@ def test_labels_are_whole_numbers_below_the_number_of_classes_one_per_sample(wro
 def test_centring_equal_rows_leaves_exactly_nothing(kind, value):
     h = torch.full((1000, 64), value, dtype=kind)
     assert not centred(h.double(), floor=rounding(h)).any()
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_deviations_are_the_centred_features_with_their_rounding_and_leave_them_alone(kind):
+    h = (torch.randn(50, 7, generator=torch.Generator().manual_seed(0)) + 3).to(kind)
+    kept = h.clone()
+    deviation, floor = deviations(h)
+    assert torch.allclose(deviation, centred(h.double(), floor=0.0), rtol=1e-13, atol=1e-14)
+    assert floor == pytest.approx(rounding(h), rel=1e-12)
+    deviation.zero_()
+    assert torch.equal(h, kept)
+    with pytest.raises(InputError, match="at least 2 row"):
+        deviations(h[:1])
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("value", [0.1, -3.3e7, 1 / 3])
+def test_deviations_of_equal_rows_are_not_above_their_rounding(kind, value):
+    deviation, floor = deviations(torch.full((1000, 64), value, dtype=kind))
+    assert float(deviation.norm()) <= floor
 
 
 def test_singular_values_that_the_rounding_of_float32_can_make_are_zero():

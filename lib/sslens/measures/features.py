@@ -27,16 +27,22 @@ def checked_features(h: Shaped[Tensor, "..."], *, name: str = "features", rows: 
     sslens.types.InputError: features must be finite, below 1e+150 in size. Got nan. This is true of 1 of 4 values,
     first in row 1, column 0.
     """
+    return _sized(h, name, rows)[0]
+
+
+def _sized(h: Shaped[Tensor, "..."], name: str, rows: int) -> tuple[Features, float]:
+    """The checked features and their Frobenius norm."""
     if not (isinstance(h, Tensor) and h.is_floating_point() and h.ndim == 2 and h.shape[0] >= rows and h.shape[1]):
         got = f"{h.dtype} {tuple(h.shape)}" if isinstance(h, Tensor) else type(h).__name__
         raise InputError(name, got, f"a floating-point tensor (n, d) of at least {rows} row(s) and 1 column")
     values = h.detach().double()
-    wrong = ~(values.abs() < LARGEST)
-    if wrong.any():
+    size = float(torch.linalg.vector_norm(values))
+    # One number tells of nearly all matrices that every value is right; a NaN compares false.
+    if not size < LARGEST and (wrong := ~(values.abs() < LARGEST)).any():
         row, column = wrong.nonzero()[0].tolist()
         hint = f"This is true of {int(wrong.sum())} of {h.numel()} values, first in row {row}, column {column}."
         raise InputError(name, values[row, column].item(), f"finite, below {LARGEST:g} in size", hint)
-    return values
+    return values, size
 
 
 def checked_labels(
@@ -70,7 +76,7 @@ def rounding(h: Float[Tensor, "..."]) -> float:
     >>> rounding(torch.ones(4, 4, dtype=torch.float64)) == 4 * 2.0**-52
     True
     """
-    return torch.finfo(h.dtype).eps * float(h.detach().double().norm())
+    return torch.finfo(h.dtype).eps * float(torch.linalg.vector_norm(h.detach(), dtype=torch.float64))
 
 
 def centred(values: Float[Tensor, "n d"], *, floor: float) -> Float[Tensor, "n d"]:
@@ -82,21 +88,40 @@ def centred(values: Float[Tensor, "n d"], *, floor: float) -> Float[Tensor, "n d
     """
     deviation = values - values.mean(0)
     # The mean of equal numbers is not always that number; a second pass takes out what the first one left.
-    deviation = deviation - deviation.mean(0)
-    return deviation if float(deviation.norm()) > floor else torch.zeros_like(deviation)
+    deviation -= deviation.mean(0)
+    return deviation if float(torch.linalg.vector_norm(deviation)) > floor else deviation.zero_()
 
 
-def significant(spectrum: Float[Tensor, "k"], h: Features) -> Float[Tensor, "k"]:
+def deviations(h: Features, *, name: str = "features") -> tuple[Float[Tensor, "n d"], float]:
+    """Checked features minus their mean, in float64, and ``rounding(h)``: where a measure of the covariance begins.
+
+    ``centred`` in the least time and memory, for what is rounded by ``significant`` afterwards: here nothing is made
+    zero. The matrix is the caller's to change.
+
+    Raises:
+        InputError: as for ``checked_features``, or a single row.
+
+    >>> deviations(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))[0].tolist()
+    [[-1.0, 0.0], [1.0, 0.0]]
+    """
+    values, size = _sized(h, name, 2)
+    if h.dtype == values.dtype:
+        values = values - values.mean(0)  # leaves h alone; what this pass leaves of the mean only float64 can tell
+    values -= values.mean(0)
+    return values, torch.finfo(h.dtype).eps * size
+
+
+def significant(spectrum: Float[Tensor, "k"], h: Features, *, floor: float | None = None) -> Float[Tensor, "k"]:
     """Descending singular values of the centred ``h``, with 0 for those that rounding alone can make.
 
-    That is up to eps(dtype of h) · ‖h‖_F, the rounding of the input before centring, or up to
-    min(n, d) · eps(float64) · σ₁, the rounding of the SVD.
+    That is up to eps(dtype of h) · ‖h‖_F, the rounding of the input before centring (``floor``, where that is known
+    already), or up to min(n, d) · eps(float64) · σ₁, the rounding of the SVD.
 
     >>> significant(torch.tensor([1.0, 1e-9]), torch.ones(2, 2))
     tensor([1., 0.])
     """
     noise = min(h.shape) * torch.finfo(torch.float64).eps * float(spectrum[0])
-    return spectrum.where(spectrum > max(rounding(h), noise), 0.0)
+    return torch.nn.functional.threshold(spectrum, max(rounding(h) if floor is None else floor, noise), 0.0)
 
 
 def unit_rows(values: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -107,5 +132,7 @@ def unit_rows(values: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
             [0.0000, 0.0000]])
     """
     # First by the largest entry: the square of a very small row would vanish.
-    scaled = values / values.abs().amax(1, keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)
-    return scaled / scaled.norm(dim=1, keepdim=True).clamp_min(torch.finfo(values.dtype).tiny)
+    tiny = torch.finfo(values.dtype).tiny
+    largest = torch.maximum(values.amax(1, keepdim=True), -values.amin(1, keepdim=True))
+    scaled = values / largest.clamp_min(tiny)
+    return scaled.div_(torch.linalg.vector_norm(scaled, dim=1, keepdim=True).clamp_min(tiny))

@@ -7,34 +7,30 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.measures.spectrum.matrices import normal, rotation, shuffled, with_spectrum
 
-from sslens.measures import spectrum
-from sslens.measures.spectrum import eigenvalues, participation_ratio, rankme, singular_values, stable_rank
+from sslens.measures.spectrum import (
+    effective_rank,
+    eigenvalues,
+    participation_ratio,
+    rankme,
+    ranks,
+    singular_values,
+    stable_rank,
+)
 from sslens.types import InputError
+
+pytestmark = pytest.mark.filterwarnings("ignore::sslens.measures.spectrum.FewSamples")
 
 RANKS = {
     "rankme": rankme,
     "rankme centred": lambda h: rankme(h, centre=True),
+    "effective rank": effective_rank,
     "participation ratio": participation_ratio,
     "stable rank": stable_rank,
 }
 CENTRED = [name for name in RANKS if name != "rankme"]
 seeds = st.integers(0, 2**32)
-
-
-def normal(seed, n, d, kind=torch.float64):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=kind)
-
-
-def rotation(seed, d):
-    return torch.linalg.qr(normal(seed, d, d)).Q
-
-
-def with_spectrum(values, n, seed=0):
-    """A matrix of n rows and mean zero with these singular values."""
-    left = normal(seed, n, len(values))
-    left = torch.linalg.qr(left - left.mean(0)).Q
-    return left @ torch.diag(torch.as_tensor(values, dtype=torch.float64)) @ rotation(seed + 1, len(values))
 
 
 def rankme_of_the_paper(h, eps=1e-7):
@@ -64,7 +60,7 @@ def test_white_2048_dimensions_give_the_published_number_and_more_with_a_larger_
     # The spectrum of a white matrix is known, so its 2048-dimensional SVD need not be computed.
     def value(eps):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(spectrum, "singular_values", lambda h, centre: torch.ones(2048, dtype=torch.float64))
+            patch.setattr(ranks, "singular_values", lambda h, centre: torch.ones(2048, dtype=torch.float64))
             return rankme(torch.eye(2), eps=eps)
 
     assert value(1e-7) == pytest.approx(2050.8, abs=0.05)
@@ -76,7 +72,7 @@ def test_rank_one_in_2048_dimensions_is_one_but_for_epsilon(eps, golden):
     with pytest.MonkeyPatch.context() as patch:
         sigma = torch.zeros(2048, dtype=torch.float64)
         sigma[0] = 7.0
-        patch.setattr(spectrum, "singular_values", lambda h, centre: sigma)
+        patch.setattr(ranks, "singular_values", lambda h, centre: sigma)
         assert rankme(torch.eye(2), eps=eps) == pytest.approx(golden, abs=5e-4)
 
 
@@ -85,6 +81,9 @@ def test_ranks_of_a_known_spectrum(values):
     h, powers = with_spectrum(values, 60), [value**2 for value in values]
     assert singular_values(h).tolist() == pytest.approx(sorted(values, reverse=True), rel=1e-10)
     assert eigenvalues(h).tolist() == pytest.approx([power / 59 for power in powers], rel=1e-10)
+    shares = [power / sum(powers) for power in powers]
+    entropy = -sum(share * math.log(share) for share in shares)
+    assert effective_rank(h) == pytest.approx(math.exp(entropy), rel=1e-10)
     assert participation_ratio(h) == pytest.approx(sum(powers) ** 2 / sum(power**2 for power in powers), rel=1e-10)
     assert stable_rank(h) == pytest.approx(sum(powers) / powers[0], rel=1e-10)
     assert rankme(h) == pytest.approx(rankme_of_the_paper(h), rel=1e-10)
@@ -116,7 +115,7 @@ def test_stable_rank_is_the_one_of_numerical_analysis_on_the_centred_matrix():
 def test_ranks_ignore_rotation_order_of_samples_and_scale(name, seed, decades):
     h = normal(seed, 12, 5) * torch.tensor([5.0, 2, 1, 0.5, 0.1]) + 0.3
     rank = RANKS[name](h)
-    order = torch.randperm(12, generator=torch.Generator().manual_seed(seed))
+    order = shuffled(seed, 12)
     assert RANKS[name](h @ rotation(seed, 5)) == pytest.approx(rank, rel=1e-9)
     assert RANKS[name](h[order]) == pytest.approx(rank, rel=1e-9)
     assert RANKS[name](h * 10**decades) == pytest.approx(rank, rel=1e-9)
@@ -145,6 +144,20 @@ def test_one_direction_in_many_dimensions_is_one_direction(shape):
     assert int((singular_values(h, centre=True) > 0).sum()) == 1
 
 
+@given(seeds)
+@settings(max_examples=20, deadline=None)
+def test_ranks_by_eigenvalues_never_exceed_each_other_in_this_order(seed):
+    h = normal(seed, 30, 6) * torch.tensor([3.0, 2, 1, 1, 0.5, 0.1])
+    # Rényi entropies of one spectrum fall with their order: infinite, 2, 1; and σ spreads more evenly than λ.
+    values = [stable_rank(h), participation_ratio(h), effective_rank(h), rankme(h, centre=True, eps=0.0)]
+    assert values == sorted(values)
+
+
+def test_effective_rank_of_singular_values_is_another_number_than_of_eigenvalues():
+    h = normal(0, 4096, 64) / torch.arange(1, 65)
+    assert (round(effective_rank(h), 1), round(rankme(h, eps=0.0))) == (4.6, 29)
+
+
 def test_rankme_as_published_falls_with_an_offset_and_centred_does_not():
     h = normal(0, 2000, 64)
     plain, centred = [rankme(h + m) for m in (0.0, 0.5, 1, 10)], [rankme(h + m, centre=True) for m in (0.0, 0.5, 1, 10)]
@@ -156,7 +169,8 @@ def test_rankme_as_published_falls_with_an_offset_and_centred_does_not():
 def test_total_collapse_has_rank_zero_and_no_rounding_is_shown_as_a_spectrum(kind):
     h = torch.full((1000, 64), 0.1, dtype=kind)
     assert not singular_values(h, centre=True).any() and not eigenvalues(h).any()
-    assert participation_ratio(h) == stable_rank(h) == rankme(h, centre=True) == rankme(torch.zeros_like(h)) == 0
+    assert effective_rank(h) == participation_ratio(h) == stable_rank(h) == 0
+    assert rankme(h, centre=True) == rankme(torch.zeros_like(h)) == 0
     assert rankme(h) == pytest.approx(1, abs=2e-4)
 
 
@@ -169,7 +183,7 @@ def test_tiny_features_are_not_collapsed_features():
 def test_one_row_has_no_covariance_but_a_rankme():
     row = torch.tensor([[1.0, 2.0, 3.0]])
     assert rankme(row) == pytest.approx(1, abs=1e-6)
-    for measure in (eigenvalues, participation_ratio, stable_rank, RANKS["rankme centred"]):
+    for measure in (eigenvalues, effective_rank, participation_ratio, stable_rank, RANKS["rankme centred"]):
         with pytest.raises(InputError, match="at least 2 row"):
             measure(row)
 
