@@ -15,15 +15,33 @@ from rich.console import Console
 from rich.table import Table
 
 from sslens import runtime
-from tests.benchmarks import augmentation, imports, notebook, snapshots, training
+from tests.benchmarks import (
+    augmentation,
+    complexity,
+    imports,
+    neighbours,
+    notebook,
+    one_number,
+    partitions,
+    snapshots,
+    spectra,
+    training,
+    zoom,
+)
 from tests.benchmarks.rows import Row
 
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "Training with augmentation, against the same step without": training.rows,
     "Snapshots": snapshots.rows,
     "Two views of 256 images, against kornia": augmentation.rows,
+    "Nearest neighbours, 20,000 x 128, 5,000 queries": neighbours.rows,
+    "Spectrum measures, against the decomposition each needs": spectra.rows,
+    "Exact partitions": partitions.rows,
+    "Zooming into a partition": zoom.rows,
+    "Local complexity, against a pass of its corners": complexity.rows,
     "Imports, on top of torch": imports.rows,
     "From kernel start to first figure, against a bare one": notebook.rows,
+    "The whole of notebook 10, from the cached bank": one_number.rows,
 }
 REACHED = {True: "yes", False: "NO", None: "-"}
 

@@ -17,6 +17,8 @@ from sslens import measures
 from sslens.measures import classes, collapse, plane, probe, regions, spectrum
 from sslens.types import InputError, Interval
 
+pytestmark = pytest.mark.filterwarnings("ignore::sslens.measures.spectrum.FewSamples")  # tables are small
+
 
 def labels_of(h):
     return torch.arange(len(h)) % 2
@@ -36,20 +38,71 @@ def few(h):
     return probe.few_shot(labelled, labelled, per_class=1, draws=2, generator=generator).mean
 
 
+def by_mean(known, labels, queries):
+    return probe.nearest_mean(known, labels).predict(queries)
+
+
+def few_by_mean(h):
+    generator, labelled = torch.Generator().manual_seed(0), (h, labels_of(h))
+    return probe.few_labels(labelled, labelled, classify=by_mean, per_class=1, draws=2, generator=generator).mean
+
+
+def total_risk(h):
+    generator, labelled = torch.Generator().manual_seed(0), (h, labels_of(h))
+    return probe.risk(labelled, labelled, approximation=0.0, held_out=1, generator=generator).total.mean
+
+
+def r_squared(h):
+    valued = h, labels_of(h).double()
+    return probe.r_squared(valued, valued)
+
+
+def clusters(h):
+    found = spectrum.clid(h, clusters=2, folds=2)
+    return torch.tensor([found.learnability, 1 / (1 + found.dimension)])  # a dimension can be infinite
+
+
+def fallen(h):
+    found = spectrum.neural_collapse(h, labels_of(h))
+    return torch.tensor([1 / (1 + found.variability), found.equinorm, found.equiangularity])
+
+
 OF_FEATURES = {
     "spectrum.singular_values": lambda h: spectrum.singular_values(h, centre=True),
     "spectrum.eigenvalues": spectrum.eigenvalues,
     "spectrum.rankme": spectrum.rankme,
     "spectrum.participation_ratio": spectrum.participation_ratio,
     "spectrum.stable_rank": spectrum.stable_rank,
+    "spectrum.effective_rank": spectrum.effective_rank,
+    "spectrum.condition_number": lambda h: 1 / spectrum.condition_number(h),
+    "spectrum.coherence": spectrum.coherence,
+    "spectrum.power_law": lambda h: spectrum.power_law(spectrum.eigenvalues(h) + 1, ranks=(1, 4)).exponent,
+    "spectrum.spectral_map": lambda h: spectrum.spectral_map(h, 0.0),
+    "spectrum.alignment": lambda h: spectrum.alignment(h, -h),
+    "spectrum.uniformity": spectrum.uniformity,
+    "spectrum.self_clustering": spectrum.self_clustering,
+    "spectrum.cka": lambda h: spectrum.cka(h, h, unbiased=False),
+    "spectrum.lidar": lambda h: spectrum.lidar(torch.stack([h, h])),
+    "spectrum.neural_collapse": fallen,
+    "spectrum.clid": clusters,
+    "spectrum.comparable": lambda h: torch.tensor(spectrum.comparable(h, h)),
     "collapse.amplitude": collapse.amplitude,
     "collapse.unit_deviation": collapse.unit_deviation,
     "probe.knn": lambda h: probe.knn(h, labels_of(h), h, k=1),
     "probe.ridge": lambda h: probe.ridge(h, labels_of(h), classes=2).predict(h),
+    "probe.ridge_path": lambda h: probe.ridge_path(h, labels_of(h), strengths=[0.3], classes=2)[0].predict(h),
+    "probe.ridge_loo": lambda h: probe.ridge_loo(h, labels_of(h), strengths=[0.3, 1.0], classes=2).errors,
+    "probe.nearest_mean": lambda h: by_mean(h, labels_of(h), h),
     "probe.few_shot": few,
+    "probe.few_labels": few_by_mean,
+    "probe.r_squared": r_squared,
+    "probe.label_energy": lambda h: probe.label_energy(h, labels_of(h)),
+    "probe.risk": total_risk,
+    "probe.bootstrap": lambda h: probe.bootstrap(h, draws=2, generator=torch.Generator().manual_seed(0)),
     "plane.plane": plane.plane,
     "plane.explained": plane.explained,
     "regions.local_complexity": complexity,
+    "regions.spline_features": lambda h: regions.spline_features(h[None], torch.eye(h.shape[-1])),
 }
 OF_LABELS = {
     "probe.accuracy": probe.accuracy,
@@ -57,8 +110,44 @@ OF_LABELS = {
     "classes.accuracy_by_class": lambda predicted, truth: classes.accuracy_by_class(predicted, truth, classes=3),
 }
 
-OF_NETWORKS: set[str] = set()
-"""Measures of a network, which has no such degenerate features; each has its own tests of bad input."""
+OF_NETWORKS: set[str] = {
+    "agreement.groups",
+    "agreement.rank_correlation",
+    "agreement.regret",
+    "agreement.within",
+    "regions.attention_dimension",
+    "regions.count_regions",
+    "regions.partition",
+    "regions.partitions",
+    "regions.segment",
+    "regions.square",
+    "regions.exact_complexity",
+    "boosting.accuracies",
+    "boosting.linear_accuracy",
+    "boosting.linear_booster",
+    "boosting.long_servedio",
+    "boosting.tree_accuracy",
+    "dynamics.curvature",
+    "noisy.by_head",
+    "noisy.by_network",
+    "noisy.frozen",
+    "selftraining.over_draws",
+    "selftraining.turned_pool",
+    "selftraining.under_shift",
+    "dynamics.dead_units",
+    "dynamics.jacobian_spectrum",
+    "dynamics.slope_norms",
+    "networks.along",
+    "networks.side_by_side",
+    "phases.phases",
+    "phases.reached",
+    "phases.spans",
+    "plasticity.ageing",
+    "plasticity.final_losses",
+    "plasticity.sharpness",
+    "robustness.adversarial",
+}
+"""Measures of a network, or of numbers of runs: no such degenerate features; each has its own tests of bad input."""
 
 ERROR, ROOT = InputError, math.sqrt
 axes = torch.tensor([1.0, -1.0]).repeat(4)[:, None] * torch.eye(4).repeat_interleave(2, 0)  # both ways along 4 axes
@@ -81,14 +170,43 @@ RIGHT = {
     "spectrum.rankme": [1, 0, 1, 1, 3 / 2 ** (2 / 3), 4],
     "spectrum.participation_ratio": [0, 0, 1, ERROR, 100 / 68, 4],
     "spectrum.stable_rank": [0, 0, 1, ERROR, 1.25, 4],
+    "spectrum.effective_rank": [0, 0, 1, ERROR, 5 / 4**0.8, 4],
+    "spectrum.condition_number": [0, 0, 0, 1, 0, 1],
+    "spectrum.coherence": [1, 0, 1.6, 1, 1, 1],
+    "spectrum.power_law": [0, 0, ..., ERROR, ..., 0],
+    "spectrum.spectral_map": [[0.1] * 24, [0] * 24, [1, 2, 2, 0, -1, -2, -2, 0, 2, 4, 4, 0, -2, -4, -4, 0], ERROR,
+                              [ROOT(2.5), 0, 0, 0, 0, 0, -ROOT(2.5), 0, 0, 0, 0, 0,
+                               0, ROOT(2.5), 0, 0, 0, 0, 0, -ROOT(2.5), 0, 0, 0, 0], axes.flatten().tolist()],
+    "spectrum.alignment": [4, 0, 4, 4, 4, 4],
+    "spectrum.uniformity": [0, 0, math.log((2 + 4 * math.exp(-8)) / 6), ERROR,
+                            math.log((2 * math.exp(-8) + 4 * math.exp(-4)) / 6),
+                            math.log((4 * math.exp(-8) + 24 * math.exp(-4)) / 28)],
+    "spectrum.self_clustering": [1, 1, 1, ERROR, 0.2, -1 / 7],
+    "spectrum.cka": [0, 0, 1, ERROR, 1, 1],
+    "spectrum.lidar": [0, 0, 1, ERROR, 5 / 4**0.8, 4],
+    "spectrum.neural_collapse": [[0, 0, 1], [0, 0, 1], [18 / 19, 0, 0], ERROR, [1 / 1.18, 0, 0], [1, 0, 0]],
+    "spectrum.clid": [[1, 1], [1, 1], ..., ERROR, ..., ...],
+    "spectrum.comparable": [[6, 4], [6, 4], [4, 4], [1, 2], [4, 6], [8, 4]],
     "collapse.amplitude": [0, 0, 30, ERROR, 10 / 3, 8 / 7],
     "collapse.unit_deviation": [0, 0, ROOT(4 / 3) * 5 / 6, ERROR, ROOT(6) * ROOT(2 / 3) / 3, 2 * ROOT(2 / 7)],
     "probe.knn": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
     "probe.ridge": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
+    "probe.ridge_path": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
+    "probe.ridge_loo": [[0.36] * 2, [0.36] * 2, ..., ERROR, ..., ...],
+    "probe.nearest_mean": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
     "probe.few_shot": [0.5, 0.5, 1, 1, ..., ...],
+    "probe.few_labels": [0.5, 0.5, 1, 1, ..., ...],
+    "probe.r_squared": [0, 0, 7.2 / 4.3 - 14.4 / 4.3**2, ERROR,
+                        1.6 * (2 / 3.5 - 3.2 / 3.5**2) + 0.4 * (2 / 1.1 - 0.8 / 1.1**2), 2 * (2 / 2.3 - 2 / 2.3**2)],
+    "probe.label_energy": [[0] * 4, [0] * 4, [0.9, 0, 0, 0], ERROR, [0.5, 0.5, 0, 0], ...],
+    "probe.risk": [0.5, 0.5, 0, ERROR, 0, 0],
+    "probe.bootstrap": [[0.1] * 8, [0] * 8, ..., [3, 4] * 2, ..., ...],
     "plane.plane": [[0] * 12, [0] * 12, LINE, ERROR, [2, 0, -2, 0, 0, 1, 0, -1], ...],
     "plane.explained": [[0, 0], [0, 0], [1, 0], ERROR, [0.8, 0.2], [0.25, 0.25]],
     "regions.local_complexity": [2] * 6,
+    "regions.spline_features": [[1, 1, 1, 0, 0.1, 0.1, 0], [0] * 7, [0.375, 0, 0.75, ROOT(3) / 4, 0, 0, 0],
+                                [1, 1, 1, 0, 3, 3, 0], [1 / 12, 0, 1 / 6, ROOT(1 / 108), 0, 0, 0],
+                                [0.125, 0, 0.25, ROOT(1 / 56), 0, 0, 0]],
 }  # fmt: skip
 
 

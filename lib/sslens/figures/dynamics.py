@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
 from sslens.figures import curves, theme
 from sslens.types import InputError
@@ -52,7 +53,7 @@ def panels(
     >>> figure.layout.yaxis2.title.text
     'RankMe'
     """
-    axis, places = _step_axis(steps, log_steps)
+    axis, places = step_axis(steps, log=log_steps)
     read = _read(quantities, len(places))
     units = units or {}
     for field, named in (("units", units), ("log", log)):
@@ -100,8 +101,15 @@ def _frame(read: Mapping[str, Mapping[str, curves.Curve]], floors: Mapping[str, 
     return figure, across
 
 
-def _step_axis(steps: curves.Numbers, log: bool) -> tuple[dict[str, Any], np.ndarray]:
-    """Settings of the axis of steps, and where on it each step lies."""
+def step_axis(steps: curves.Numbers, *, log: bool) -> tuple[dict[str, Any], Float[np.ndarray, "t"]]:
+    """Settings of the axis of steps, and where on it each step lies; on a logarithmic one 0 is left of the first step.
+
+    Raises:
+        InputError: steps that do not rise from zero or above.
+
+    >>> step_axis([0, 3, 30], log=True)[1].tolist()
+    [1.0, 3.0, 30.0]
+    """
     places = curves.array("steps", steps)
     if not np.isfinite(places).all() or places[0] < 0 or np.any(np.diff(places) <= 0):
         raise InputError("steps", steps, "finite numbers that rise, from zero or above")
@@ -143,13 +151,18 @@ def scrub(figures: Sequence[go.Figure], labels: Sequence[object], *, name: str =
     for axis, span in _common_ranges(figures).items():
         scrubbed.update_layout({axis: {"range": span}})
     return scrubbed.update_layout(
-        sliders=[_slider(names, name)],
+        sliders=[slider(names, name=name)],
         height=layouts[0].get("height", 380) + 70,
         margin={"b": 110},
     )
 
 
-def _slider(names: list[str], name: str) -> dict[str, Any]:
+def slider(names: Sequence[str], *, name: str) -> dict[str, Any]:
+    """A slider through the frames of these names, at the last of them, as a figure's layout holds it.
+
+    >>> slider(["0", "10"], name="step")["active"]
+    1
+    """
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     steps = [{"label": theme.text(label), "method": "animate", "args": [[label], at_once]} for label in names]
     now = {"prefix": f"{theme.text(name)} ", "font": {"size": 14}, "xanchor": "left"}
@@ -164,7 +177,7 @@ def _aligned(figures: Sequence[go.Figure]) -> list[list[Any]]:
         keyed: dict[tuple, Any] = {}
         drawn: Any = figure.data
         for trace in drawn:
-            look = (trace.type, trace.name, getattr(trace, "mode", None), trace.legendgroup)
+            look = (trace.type, trace.name, getattr(trace, "mode", None), getattr(trace, "legendgroup", None))
             keyed[(*look, sum(key[:4] == look for key in keyed))] = trace
         known |= {key: trace for key, trace in keyed.items() if key not in known}
         own.append(keyed)

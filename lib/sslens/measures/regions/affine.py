@@ -1,0 +1,68 @@
+"""The affine maps a network is made of: its derivative with every fold held on the side of a given point."""
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor, fx
+from torch.nn import functional
+
+from sslens.measures.regions import folds
+from sslens.measures.regions.slices import Plane
+from sslens.measures.regions.tracing import Network, Walk
+
+VALUES = 2**22
+"""Numbers of the network's largest tensor that are in memory at a time."""
+
+
+@torch.no_grad()
+def affine_maps(
+    network: Network, plane: Plane, *, centres: Float64[Tensor, "r 2"], reach: float
+) -> tuple[Float64[Tensor, "r out 2"], Float64[Tensor, "r out"]]:
+    """Slopes and offsets of the network around points of a plane: output = slope · (u, v) + offset.
+
+    Each map is evaluated at its centre and at two points ``reach`` away, where the folds keep the sides they have at
+    the centre; so a map is exact however small its region is.
+
+    >>> network = Network(torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU()), torch.zeros(2))
+    >>> _ = [tensor.fill_(2.0) for tensor in network.graph.state_dict().values()]
+    >>> slope, offset = affine_maps(network, Plane.identity(), centres=torch.ones(1, 2).double(), reach=1.0)
+    >>> slope.tolist(), offset.tolist()
+    ([[[2.0, 2.0]]], [[2.0]])
+    """
+    slopes, offsets = [], []
+    steps = reach * torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]], [[0.0, 1.0]]], dtype=torch.float64)
+    for some in centres.cpu().split(max(1, VALUES // (3 * network.width))):
+        points = (some + steps).flatten(0, 1)  # all centres, then all first steps, then all second
+        values = _held(network.walk(plane.at(points))).reshape(3, len(some), -1).cpu()
+        slope = ((values[1:] - values[0]) / reach).permute(1, 2, 0) + 0.0  # no negative zeros
+        slopes.append(slope)
+        offsets.append(values[0] - (slope @ some[:, :, None]).squeeze(2))
+    return torch.cat(slopes), torch.cat(offsets)
+
+
+def _held(walk: Walk) -> Float64[Tensor, "three_n *out"]:
+    """The network's output where the first third of the points decides the side of every fold for all."""
+    network = walk.network
+    while walk.advance():
+        node = network.nodes[walk.place]
+        x = walk.env[folds.entering(node)]
+        third = len(x) // 3
+        if network.bends[walk.place] == "pool":
+            held = _chosen(node, network.graph, x, x[:third])
+        else:
+            # A rectifier's slope, from its value at ±1; zero counts as below, as it does in the patterns.
+            side = torch.where(x[:third] > 0, 1.0, -1.0).to(x)
+            gain = network.run(node, walk.env | {folds.entering(node): side.clone()}) * side
+            held = (x.reshape(3, *gain.shape) * gain).flatten(0, 1)
+        walk.step()
+        walk.env[node] = held
+    return walk.output
+
+
+def _chosen(node: fx.Node, graph: fx.GraphModule, x: Tensor, deciding: Tensor) -> Tensor:
+    """A max-pool that takes for all what is largest for the deciding points."""
+    flat = x.ndim == 3
+    image = deciding.unsqueeze(2) if flat else deciding
+    kernel, stride, padding, dilation, ceiling = folds.window(node, graph, axes=x.ndim - 2)
+    places = functional.max_pool2d(image, kernel, stride, padding, dilation, ceiling, return_indices=True)[1]
+    taken = x.flatten(2).gather(2, places.flatten(2).repeat(3, 1, 1)).unflatten(2, places.shape[2:])
+    return taken.squeeze(2) if flat else taken

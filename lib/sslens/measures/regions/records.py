@@ -1,0 +1,155 @@
+"""The exact partition of a slice of input space: its cells, what made them, what the network does inside."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64, Int64, UInt8
+from torch import Tensor
+
+from sslens.measures.regions.affine import affine_maps
+from sslens.measures.regions.boundary import Boundary, decision_boundary
+from sslens.measures.regions.cells import Cells
+from sslens.measures.regions.edges import Edges, edges_of, joined
+from sslens.measures.regions.polygons import areas, centres
+from sslens.measures.regions.slices import Plane
+from sslens.measures.regions.tracing import Network
+from sslens.types import UnknownName
+
+SAME_MAP = 1e-9
+"""Neighbouring cells share an affine map if their slopes differ by at most this share of the largest slope."""
+
+
+@final
+class Signature(NamedTuple):
+    """Activation patterns of some cells, as they were found.
+
+    >>> Signature(torch.tensor([[0b10]]), (torch.tensor([0, 1]),), torch.tensor([False, False, True])).unpacked()
+    tensor([[False,  True,  True]])
+    """
+
+    words: Int64[Tensor, "r w"]
+    columns: tuple[Int64[Tensor, "_"], ...]
+    """For each word, which units its bits stand for, the lowest first."""
+    steady: Bool[Tensor, "units"]
+    """For all other units, which are above zero in all these cells."""
+
+    def unpacked(self) -> Bool[Tensor, "r units"]:
+        """Which units are above zero in each cell."""
+        bits = self.steady.repeat(len(self.words), 1)
+        for word, columns in zip(self.words.T, self.columns, strict=True):
+            bits[:, columns] = (word[:, None] >> torch.arange(len(columns)) & 1).bool()
+        return bits
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """The activation regions of a network on a plane within a domain, from ``partition``.
+
+    >>> from sslens.measures.regions import partition, square
+    >>> net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())
+    >>> _ = net[0].weight.data.copy_(torch.eye(2)), net[0].bias.data.zero_()
+    >>> quadrants = partition(net, Plane.identity(), square(1))
+    >>> quadrants.count, quadrants.linear_count, quadrants.area.tolist()
+    (4, 4, [1.0, 1.0, 1.0, 1.0])
+    """
+
+    network: Network
+    plane: Plane
+    domain: Float64[Tensor, "p 2"]
+    vertices: Float64[Tensor, "v 2"]
+    """In coordinates of the plane."""
+    cells: Cells
+    """Convex polygons, counter-clockwise: ``starts``, ``corners`` and what made each side, ``labels``."""
+    signatures: tuple[Signature, ...]
+    """Activation patterns, chunk by chunk in the order of the cells."""
+
+    @property
+    def count(self) -> int:
+        """How many activation regions there are."""
+        return len(self.cells.starts) - 1
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the folds in the order of their call; ``name:2`` for the second use of the same module."""
+        return tuple(layer.name for layer in self.network.layers)
+
+    def polygon(self, cell: int) -> Float64[Tensor, "corners 2"]:
+        """The corners of a cell, counter-clockwise."""
+        return self.vertices[self.cells.corners[self.cells.starts[cell] : self.cells.starts[cell + 1]]]
+
+    @cached_property
+    def area(self) -> Float64[Tensor, "r"]:
+        """Areas of the cells, in units of the plane's coordinates."""
+        return areas(self.cells, self.vertices)
+
+    @cached_property
+    def centres(self) -> Float64[Tensor, "r 2"]:
+        """A point inside each cell: the mean of its corners."""
+        return centres(self.cells, self.vertices)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """Sides of the cells: their ends, which unit made each, which cells it parts."""
+        units = torch.tensor([layer.units for layer in self.network.layers])
+        return edges_of(self.cells, units.cumsum(0) - units)
+
+    def unpack(self, layer: str | None = None) -> Bool[Tensor, "r units"]:
+        """Which units are above zero in each cell: of one layer, or of all, one layer after the other.
+
+        Units of a max-pool are differences of two places; a unit that is zero in all of a cell is not above zero.
+
+        Raises:
+            UnknownName: no layer of this name.
+        """
+        if layer is not None and layer not in self.layers:
+            raise UnknownName("layer", layer, self.layers)
+        bits = torch.cat([signature.unpacked() for signature in self.signatures])
+        sizes = [each.units for each in self.network.layers]
+        return bits if layer is None else bits.split(sizes, 1)[self.layers.index(layer)]
+
+    @cached_property
+    def patterns(self) -> UInt8[Tensor, "r bytes"]:
+        """Activation patterns: ``unpack()`` with eight units in a byte, the first unit the lowest bit."""
+        packed = [np.packbits(each.unpacked().numpy(), axis=1, bitorder="little") for each in self.signatures]
+        return torch.from_numpy(np.concatenate(packed))
+
+    @cached_property
+    def _maps(self) -> tuple[Tensor, Tensor]:
+        reach = float((self.domain.amax(0) - self.domain.amin(0)).max())
+        return affine_maps(self.network, self.plane, centres=self.centres, reach=reach)
+
+    @property
+    def slope(self) -> Float64[Tensor, "r out 2"]:
+        """What the network's outputs gain per unit of u and of v in each cell: output = slope · (u, v) + offset."""
+        return self._maps[0]
+
+    @property
+    def offset(self) -> Float64[Tensor, "r out"]:
+        """What each cell's affine map gives at (u, v) = (0, 0), be it in the cell or not."""
+        return self._maps[1]
+
+    @cached_property
+    def slope_norm(self) -> Float64[Tensor, "r"]:
+        """Spectral norm of each slope: the most that the outputs change per unit of length on the plane."""
+        along_u, along_v = self.slope.unbind(2)
+        mixed = (along_u * along_v).sum(1)
+        u, v = along_u.square().sum(1), along_v.square().sum(1)
+        return ((u + v + torch.hypot(u - v, 2 * mixed)) / 2).sqrt()  # 40 times faster than a batch of SVDs
+
+    @cached_property
+    def linear_region(self) -> Int64[Tensor, "r"]:
+        """For each cell the number of its linear region: cells that hang together side to side with the same map."""
+        return joined(self.edges, self.slope, tolerance=SAME_MAP)
+
+    @property
+    def linear_count(self) -> int:
+        """How many linear regions there are; at most as many as activation regions."""
+        return int(self.linear_region.max()) + 1
+
+    def boundary(self) -> Boundary:
+        """The decision boundary: where two outputs are equal and no other is larger; of one output, where it is 0."""
+        return decision_boundary(self.cells, self.vertices, self.network(self.plane.at(self.vertices)).cpu())

@@ -1,0 +1,92 @@
+"""What exact partitions cost: against the bare matrix products, between the engines, per region, and for a zoom."""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from statistics import median
+
+import numpy as np
+import torch
+from torch import nn
+
+from sslens.measures.regions import Partition, Plane, partition, partitions, square
+from tests.benchmarks.rows import Cost, Row, alternate
+
+ROUNDS = 5
+LARGE = ((2, 128, 128, 128, 128, 128), 1.0)
+"""84,204 regions."""
+DEEP, HALVES = (2, *(128,) * 16), (0.05, 2.0)
+"""About 2,000 and 1,070,000 regions of one network."""
+ZOOM = ((2, 64, 64, 64), 0.67)
+"""About 5,000 regions."""
+
+
+def rows() -> Iterator[Row]:
+    """Processor seconds on one thread, compiled before."""
+    net, domain = reference(LARGE[0]), square(LARGE[1])
+    works = (lambda: cut(net, domain), products(net, domain), lambda: partition(net, PLANE, domain, engine="torch"))
+    mine, bare, batched = alternate(*works, rounds=ROUNDS)
+    yield _held("2-128x5", mine, bare, "its matrix products", 3)
+    yield _held("the same, engine torch", batched, mine, "engine numba", 10)
+    yield from _flat()
+    net, domain = reference(ZOOM[0]), square(ZOOM[1])
+    found = [costs[0] for costs in zip(*alternate(lambda: arrays(cut(net, domain)), rounds=ROUNDS), strict=True)]
+    name = f"zoom, {cut(net, domain).count:,} cells"
+    ratios = tuple(1e3 * each.wall / 50 for each in found)
+    yield Row(name, 50 * median(ratios), "ms", 50.0, "live figure", ratios, "at most 1", median(ratios) <= 1)
+
+
+PLANE = Plane.identity()
+
+
+def reference(widths: tuple[int, ...], seed: int = 0) -> nn.Sequential:
+    """Hidden layers with ReLU, He-normal weights, biases of deviation 0.5: the recipe whose counts are known."""
+    draw, layers = np.random.default_rng(seed), []
+    for inputs, outputs in pairwise(widths):
+        layer = nn.Linear(inputs, outputs).double()
+        layer.weight.data = torch.from_numpy(draw.standard_normal((outputs, inputs)) * np.sqrt(2 / inputs))
+        layer.bias.data = torch.from_numpy(draw.standard_normal(outputs) * 0.5)
+        layers += [layer, nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def cut(net: nn.Module, domain: torch.Tensor) -> Partition:
+    """The partition by the compiled loops."""
+    return partition(net, PLANE, domain)
+
+
+def arrays(found: Partition) -> tuple[torch.Tensor, ...]:
+    """What a figure asks for."""
+    return found.vertices, found.edges.vertices, found.area, found.slope_norm
+
+
+def products(net: nn.Sequential, domain: torch.Tensor) -> Callable[[], None]:
+    """One product for each layer, with a row for each vertex that there is before the layer."""
+    counts = [len(domain)] + [len(cut(net[:depth], domain).vertices) for depth in range(2, len(net), 2)]
+    layers = [layer for layer in net if isinstance(layer, nn.Linear)]
+    values = [torch.rand(count, layer.in_features).double() for count, layer in zip(counts, layers, strict=True)]
+
+    def work() -> None:
+        with torch.no_grad():
+            for layer, value in zip(layers, values, strict=True):
+                layer(value)
+
+    return work
+
+
+def _held(name: str, mine: list[Cost], other: list[Cost], against: str, limit: float) -> Row:
+    ratios = tuple(a.cpu / b.cpu for a, b in zip(mine, other, strict=True))
+    values = [1e3 * median(cost.cpu for cost in costs) for costs in (mine, other)]
+    return Row(name, values[0], "ms", values[1], against, ratios, f"at most {limit:g}", median(ratios) <= limit)
+
+
+def _flat() -> Iterator[Row]:
+    """Time per region of many against that of few, chunk by chunk, none kept."""
+    net, counts = reference(DEEP), [0, 0]
+
+    def counted(place: int) -> None:
+        counts[place] = sum(part.count for part in partitions(net, PLANE, square(HALVES[place])))
+
+    few, many = alternate(lambda: counted(0), lambda: counted(1), rounds=1)
+    each = [1e6 * costs[0].cpu / count for costs, count in zip((few, many), counts, strict=True)]
+    ratio, name = each[1] / each[0], f"2-128x16, {counts[1]:,}"
+    yield Row(name, each[1], "µs each", each[0], f"{counts[0]:,} regions", (ratio,), "at most 1.5", ratio <= 1.5)
