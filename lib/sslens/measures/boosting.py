@@ -4,11 +4,12 @@ Every loss that a convex booster minimises is defeated by a little noise if its 
 is if they are trees. Nothing is drawn at random: a noisy label stands as two weighted examples.
 """
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from sslens.types import InputError, Range, UnknownName, checked
@@ -115,3 +116,22 @@ def tree_accuracy(noise: float, *, gap: float = GAP, depth: int = 2, rounds: int
     )
     trees.fit(examples[weights > 0], labels[weights > 0], sample_weight=weights[weights > 0])
     return float((trees.predict(points) == 1).mean())
+
+
+def accuracies(noises: Sequence[float], *, gap: float = GAP) -> dict[str, Float64[Tensor, "t"]]:
+    """The share of points named rightly at each noise: by lines, for both losses, and by trees.
+
+    Raises:
+        InputError: no noise, one outside [0, 0.5), or a gap that ``long_servedio`` refuses.
+
+    >>> accuracies([0.0, 0.2])["lines, logistic loss"].tolist()
+    [1.0, 0.5]
+    """
+    if not noises:
+        raise InputError("noises", noises, "at least one")
+    found = {
+        f"lines, {loss} loss": [linear_accuracy(linear_booster(noise, loss=loss, gap=gap), gap=gap) for noise in noises]
+        for loss in LOSSES
+    }
+    found["trees, exponential loss"] = [tree_accuracy(noise, gap=gap) for noise in noises]
+    return {name: torch.tensor(values, dtype=torch.float64) for name, values in found.items()}

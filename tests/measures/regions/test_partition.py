@@ -149,6 +149,28 @@ def test_functions_methods_shortcuts_and_a_module_called_twice_are_found(engine)
     assert cells.count == len(torch.cat([entering > 0, second > 0, third > 0], 1).unique(dim=0))
 
 
+class Overwriting(nn.Module):
+    """What enters a rectifier is used after it, overwritten."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(5)
+        self.first, self.second = nn.Linear(2, 7), nn.Linear(7, 2)
+
+    def forward(self, x):
+        x = self.first(x)
+        functional.relu(x, inplace=True)
+        return self.second(x.abs_())
+
+
+def test_what_is_overwritten_in_place_is_so_in_cells_and_maps():
+    cells, plain = on_plane(Overwriting()), Overwriting().double()
+    usual = on_plane(nn.Sequential(plain.first, nn.ReLU(), plain.second))
+    assert cells.layers == ("relu", "abs_")
+    assert cells.count == usual.count > 10
+    assert torch.equal(cells.unpack("relu"), usual.unpack()) and torch.equal(cells.slope, usual.slope)
+
+
 def test_the_network_given_is_not_touched():
     net = nn.Sequential(nn.Linear(2, 5), nn.BatchNorm1d(5), nn.Dropout(0.5), nn.ReLU(), nn.Linear(5, 2)).train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
@@ -394,7 +416,7 @@ def test_pairs_of_a_pool_are_those_that_meet_in_a_window(options):
         expected |= {(a, b) for a in flat for b in flat if a < b}
     for asked in (nn.Sequential(pool), Pooled(options)):
         graph = fx.symbolic_trace(asked)
-        found = folds.pairs(list(graph.graph.nodes)[1], graph, torch.zeros(1, 1, *shape))
+        found = folds.pairs(list(graph.graph.nodes)[1], graph, x=torch.zeros(1, 1, *shape))
         assert set(map(tuple, found.tolist())) == expected
 
 
@@ -433,14 +455,14 @@ def test_a_line_along_a_fold_and_many_folds_at_one_place():
 
 
 def test_compiled_loops_do_without_a_folder_to_keep_them(monkeypatch):
-    from sslens.measures.regions import loops
+    from sslens.measures.regions import compiling
 
-    real = loops.njit
+    real = compiling.njit
 
     def nowhere(*args, **options):
         if options.get("cache"):
             raise RuntimeError("cannot cache function: no locator available")
         return real(*args, **options)
 
-    monkeypatch.setattr(loops, "njit", nowhere)
-    assert loops.compiled(lambda x: x + 1)(1) == 2
+    monkeypatch.setattr(compiling, "njit", nowhere)
+    assert compiling.compiled(lambda x: x + 1)(1) == 2

@@ -1,7 +1,6 @@
 """The engine for any device: cuts all cells that a unit cuts at once, unit after unit, with tensors only."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Bool, Float64, Int64
@@ -10,14 +9,16 @@ from torch.nn.functional import pad
 
 from sslens.measures.regions.cells import Births, Cells, Cut, Lines, no_births
 from sslens.measures.regions.polygons import owners
+from sslens.measures.regions.tables import Table
 
 
 @final
 class Signs(NamedTuple):
     """Units at the vertices: values, and which are above and below zero by more than rounding, a bit each.
 
-    >>> Signs._fields
-    ('values', 'positive', 'negative', 'lines')
+    >>> lines = Lines(torch.arange(2), torch.zeros(2), torch.arange(2))
+    >>> Signs(torch.tensor([[0.5, -2.0]]), torch.tensor([0b01]), torch.tensor([0b10]), lines).negative
+    tensor([2])
     """
 
     values: Float64[Tensor, "v k"]
@@ -30,8 +31,8 @@ class Signs(NamedTuple):
 class Polygons(NamedTuple):
     """Cells as rows, filled up to the longest.
 
-    >>> Polygons._fields
-    ('corners', 'labels', 'sizes', 'parents')
+    >>> Polygons(torch.tensor([[0, 1, 2, 0]]), torch.zeros(1, 4), torch.tensor([3]), torch.tensor([0])).sizes
+    tensor([3])
     """
 
     corners: Int64[Tensor, "r m"]
@@ -60,11 +61,11 @@ def extended(rows: Float64[Tensor, "v n"], births: Births) -> Float64[Tensor, "m
     return values
 
 
-def read(z: Float64[Tensor, "v n"], lines: Lines, births: Births) -> Signs:
+def read(z: Float64[Tensor, "v n"], lines: Lines, *, births: Births) -> Signs:
     """Values and signs of the lines' units, at the vertices that have a row and at those born since.
 
     >>> one = Lines(torch.tensor([0]), torch.zeros(1).double(), torch.tensor([0]))
-    >>> signs = read(torch.tensor([[1.0], [-1.0]]).double(), one, no_births())
+    >>> signs = read(torch.tensor([[1.0], [-1.0]]).double(), one, births=no_births())
     >>> signs.positive, signs.negative
     (tensor([1, 0]), tensor([0, 1]))
     """
@@ -91,7 +92,7 @@ def count(cells: Cells, signs: Signs) -> int:
 
     >>> square = Cells(torch.tensor([0, 4]), torch.arange(4), -torch.arange(1, 5))
     >>> lines = Lines(torch.arange(2), torch.zeros(2).double(), torch.arange(2))
-    >>> count(square, read(torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]).double(), lines, no_births()))
+    >>> count(square, read(torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]).double(), lines, births=no_births()))
     4
     """
     return len(cut(cells, signs).parents)
@@ -104,14 +105,14 @@ def cut(cells: Cells, signs: Signs) -> Cut:
 
     >>> square = Cells(torch.tensor([0, 4]), torch.arange(4), -torch.arange(1, 5))
     >>> line = Lines(torch.tensor([0]), torch.zeros(1).double(), torch.tensor([7]))
-    >>> result = cut(square, read(torch.tensor([[-1.0], [1], [1], [-1]]).double(), line, no_births()))
+    >>> result = cut(square, read(torch.tensor([[-1.0], [1], [1], [-1]]).double(), line, births=no_births()))
     >>> result.cells.corners.tolist(), result.births.weight.tolist()
     ([4, 1, 2, 5, 5, 3, 0, 4], [0.5, 0.5])
     """
-    table, points = _Table(_polygons(cells)), _Table(signs[:3])
+    table, points = Table(_polygons(cells)), Table(signs[:3])
     born = [no_births(signs.values.device)]
     above, below = _sides(Polygons._make(table.rows), signs)
-    crossing = _Table((above & below, above))
+    crossing = Table((above & below, above))
     for unit in range(signs.values.shape[1]):
         crossed = (crossing.rows[0] >> unit & 1).nonzero().flatten()
         if len(crossed):
@@ -239,31 +240,3 @@ def _between(births: Births, signs: Signs, unit: int) -> tuple[Tensor, Tensor, T
     above = above | _word(values > signs.lines.tolerance) & open_
     below = below | _word(values < -signs.lines.tolerance) & open_
     return values, above, below
-
-
-@final
-class _Table:
-    """Columns of one length, with room at their end and to their right, so that new rows seldom copy old ones."""
-
-    def __init__(self, columns: Iterable[Tensor]) -> None:
-        self.columns = list(columns)
-        self.count = len(self.columns[0])
-
-    @property
-    def rows(self) -> Any:
-        return [column[: self.count] for column in self.columns]
-
-    def append(self, rows: Sequence[Tensor]) -> None:
-        begin, self.count = self.count, self.count + len(rows[0])
-        if self.count > len(self.columns[0]):
-            self.columns = [
-                torch.cat([column, column.new_zeros(self.count, *column.shape[1:])]) for column in self.columns
-            ]
-        self.replace(slice(begin, self.count), rows)
-
-    def replace(self, index: Int64[Tensor, "m"] | slice, rows: Sequence[Tensor]) -> None:
-        for place, new in enumerate(rows):
-            if new.ndim == 2 and new.shape[1] > self.columns[place].shape[1]:
-                self.columns[place] = pad(self.columns[place], (0, new.shape[1] - self.columns[place].shape[1]))
-            where = (index, slice(new.shape[1])) if new.ndim == 2 else index
-            self.columns[place][where] = new

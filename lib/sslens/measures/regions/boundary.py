@@ -30,7 +30,7 @@ class Boundary:
     """The two classes, the lower first. A network of one output has the classes 0 (below zero) and 1."""
 
 
-def decision_boundary(cells: Cells, points: Float64[Tensor, "v 2"], logits: Float64[Tensor, "v out"]) -> Boundary:
+def decision_boundary(cells: Cells, points: Float64[Tensor, "v 2"], *, logits: Float64[Tensor, "v out"]) -> Boundary:
     """Segments along which two logits are equal and no other is larger, cell by cell.
 
     Logits that are equal on a whole cell have no boundary there; a boundary along a side of cells is found where one
@@ -38,7 +38,7 @@ def decision_boundary(cells: Cells, points: Float64[Tensor, "v 2"], logits: Floa
 
     >>> square = Cells(torch.tensor([0, 4]), torch.arange(4), -torch.arange(1, 5))
     >>> points = torch.tensor([[0.0, 0.0], [1, 0], [1, 1], [0, 1]]).double()
-    >>> decision_boundary(square, points, points[:, :1] - 0.25).segments.tolist()
+    >>> decision_boundary(square, points, logits=points[:, :1] - 0.25).segments.tolist()
     [[[0.25, 1.0], [0.25, 0.0]]]
     """
     if logits.shape[1] == 1:

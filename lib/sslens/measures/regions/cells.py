@@ -43,8 +43,9 @@ class Births(NamedTuple):
 class Cut(NamedTuple):
     """What became of cells that units have cut.
 
-    >>> Cut._fields
-    ('cells', 'parents', 'words', 'births')
+    >>> halves = Cells(torch.tensor([0, 4, 8]), torch.tensor([4, 1, 2, 5, 5, 3, 0, 4]), torch.zeros(8))
+    >>> Cut(halves, torch.tensor([0, 0]), torch.tensor([1, 0]), no_births()).parents
+    tensor([0, 0])
     """
 
     cells: Cells
@@ -85,7 +86,7 @@ class Engine(Protocol):
         ...
 
     @staticmethod
-    def read(z: Float64[Tensor, "v n"], lines: Lines, births: Births) -> Any:
+    def read(z: Float64[Tensor, "v n"], lines: Lines, *, births: Births) -> Any:
         """Values and signs of the lines' units, at the vertices that have a row and at those born since."""
         ...
 

@@ -38,8 +38,11 @@ def extremes(z: Float64[Tensor, "v n"], layer: str) -> tuple[Float64[Tensor, "n"
 class Front:
     """Cells at some place of the network, on their way.
 
-    >>> Front.__doc__[:5]
-    'Cells'
+    >>> from sslens.measures.regions import kernels, square
+    >>> network = Network(torch.nn.Sequential(torch.nn.Linear(2, 70), torch.nn.ReLU()), torch.zeros(2))
+    >>> start = Cutter(network, kernels, chunk=100).enter(square(100.0), square(100.0))
+    >>> len(start.cells.starts), start.words.shape, [len(lines.columns) for lines in start.ahead]
+    (2, torch.Size([1, 0]), [64, 6])
     """
 
     walk: Walk
@@ -68,8 +71,12 @@ class Front:
 class Cutter:
     """Drives fronts through a network, the first cells first, and divides what has grown beyond a chunk.
 
-    >>> Cutter.__init__.__name__
-    '__init__'
+    >>> from sslens.measures.regions import kernels, square
+    >>> network = Network(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()), torch.zeros(2))
+    >>> _ = [parameter.fill_(1.0) for parameter in network.graph.parameters()]
+    >>> cutter = Cutter(network, kernels, chunk=100)
+    >>> [len(front.cells.starts) - 1 for front in cutter.fronts(cutter.enter(square(1.0), square(1.0)))]
+    [2]
     """
 
     def __init__(self, network: Network, engine: Engine, *, chunk: int) -> None:
@@ -104,7 +111,7 @@ class Cutter:
         while waiting:
             front = waiting.pop()
             if front.walk.layer == len(self.network.layers) - 1 and len(front.ahead) < 2:
-                signs = [self.engine.read(front.walk.units(), lines, front.births) for lines in front.ahead]
+                signs = [self.engine.read(front.walk.units(), lines, births=front.births) for lines in front.ahead]
                 total += self.engine.count(front.cells, signs[0]) if signs else len(front.cells.starts) - 1
             else:
                 waiting += self._onward(front)
@@ -114,7 +121,7 @@ class Cutter:
         if not front.ahead:
             return [self._through(front)]
         lines, *later = front.ahead
-        signs = self.engine.read(front.walk.units(), lines, front.births)
+        signs = self.engine.read(front.walk.units(), lines, births=front.births)
         pieces = self.engine.pieces(front.cells, signs)
         if len(pieces) > 1 and int(pieces.sum()) > self.chunk:
             return self._divided(self._settled(front), pieces)

@@ -61,7 +61,7 @@ def joined(edges: Edges, slope: Float64[Tensor, "r out 2"], *, tolerance: float)
     """For every cell the number of the linear region it belongs to: cells with equal slopes, from side to side.
 
     Maps of neighbours agree on the side they share, so equal slopes make equal maps. Slopes count as equal if they
-    differ by at most ``tolerance`` times the largest slope, both in Frobenius norm.
+    differ by at most ``tolerance``, in Frobenius norm.
 
     >>> edges = Edges(*(torch.tensor(each) for each in ([[0, 1], [2, 3]], [0, 0], [0, 1], [[0, 1], [1, 2]])))
     >>> joined(edges, torch.tensor([1.0, 1.0, 2.0]).double()[:, None, None].expand(3, 1, 2), tolerance=1e-9)
@@ -72,7 +72,7 @@ def joined(edges: Edges, slope: Float64[Tensor, "r out 2"], *, tolerance: float)
 
     left, right = edges.cells[edges.inner & (edges.cells[:, 1] >= 0)].T
     steps = (slope[left] - slope[right]).flatten(1).norm(dim=1)
-    same = (steps <= tolerance * slope.flatten(1).norm(dim=1).max()).numpy()
+    same = (steps <= tolerance).numpy()
     pairs = left.numpy()[same], right.numpy()[same]
     graph = coo_array((same[same], pairs), shape=(len(slope), len(slope)))
     return torch.from_numpy(connected_components(graph, directed=False)[1]).long()

@@ -78,6 +78,17 @@ def replaced(node: fx.Node, graph: fx.GraphModule) -> bool:
     return node.op.startswith("call") and _word(_called(node, graph)) in SMOOTH_RECTIFIERS
 
 
+def in_place(node: fx.Node, graph: fx.GraphModule) -> bool:
+    """Whether the operation writes its result over what enters it.
+
+    >>> graph = fx.symbolic_trace(nn.Sequential(nn.ReLU(), nn.ReLU(inplace=True)))
+    >>> [in_place(node, graph) for node in graph.graph.nodes]
+    [False, False, True, False]
+    """
+    called = _called(node, graph)
+    return bool(getattr(called, "inplace", node.kwargs.get("inplace")) or _shown(called).endswith("_"))
+
+
 def entering(node: fx.Node) -> fx.Node:
     """What an operation is applied to.
 
@@ -101,11 +112,11 @@ def units(x: Float[Tensor, "_ ..."], pairs: Int[Tensor, "pairs 2"] | None, *, ro
     return (flat[:, :, pairs[:, 0]] - flat[:, :, pairs[:, 1]]).reshape(rows, -1)
 
 
-def pairs(node: fx.Node, graph: fx.GraphModule, x: Float[Tensor, "n c *space"]) -> Int[Tensor, "pairs 2"]:
+def pairs(node: fx.Node, graph: fx.GraphModule, *, x: Float[Tensor, "n c *space"]) -> Int[Tensor, "pairs 2"]:
     """Places of an image, flattened, that meet in one of the windows of a max-pool: each pair once.
 
     >>> graph = fx.symbolic_trace(nn.Sequential(nn.MaxPool1d(2)))
-    >>> pairs(list(graph.graph.nodes)[1], graph, torch.zeros(1, 1, 4)).tolist()
+    >>> pairs(list(graph.graph.nodes)[1], graph, x=torch.zeros(1, 1, 4)).tolist()
     [[0, 1], [2, 3]]
     """
     kernel, stride, padding, dilation, ceiling = window(node, graph, axes=x.ndim - 2)

@@ -3,59 +3,22 @@
 Up to 64 units cut at a time, so that the signs of a vertex are two words of bits.
 """
 
-from collections.abc import Callable
-from inspect import unwrap
-from typing import Any, NamedTuple, final
+# ruff: noqa: ANN001, ANN202 - numba finds the types by itself
+
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
-from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
+
+from sslens.measures.regions.compiling import compiled
 
 lowest: Any = trailing_zeros
 ALL = -1
 """A word with every bit set."""
 
 
-@final
-class Signs(NamedTuple):
-    """Up to 64 units at the vertices: values, and which of them are above and below zero by more than rounding.
-
-    >>> signs = Signs(np.array([[0.5, -2.0]]), np.array([0b01]), np.array([0b10]), np.zeros(2), np.arange(2))
-    >>> signs.positive | signs.negative
-    array([3])
-    """
-
-    values: Float64[np.ndarray, "v k"]
-    positive: Int64[np.ndarray, "v"]
-    negative: Int64[np.ndarray, "v"]
-    tolerance: Float64[np.ndarray, "k"]
-    labels: Int64[np.ndarray, "k"]
-    """What a side is called that one of these units makes."""
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """Numba's version of a function, kept on disk between sessions where a folder for it can be written.
-
-    >>> compiled(lambda x: x + 1)(1)
-    2
-    """
-    bare = unwrap(function)  # shape checkers wrap functions in what numba cannot read
-    try:
-        return njit(cache=True)(bare)
-    except RuntimeError:  # neither the package's folder nor the user's can be written
-        return njit(bare)
-
-
 @compiled
-def _gather(z, columns, values):  # noqa: ANN001, ANN202
-    for vertex in range(len(z)):
-        for place in range(len(columns)):
-            values[vertex, place] = z[vertex, columns[place]]
-
-
-@compiled
-def _interpolate(values, births, old):  # noqa: ANN001, ANN202
+def _interpolate(values, births, old):
     for new in range(len(births.first)):
         a, b, share = births.first[new], births.second[new], births.weight[new]
         for unit in range(values.shape[1]):
@@ -63,7 +26,7 @@ def _interpolate(values, births, old):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _mark(signs):  # noqa: ANN001, ANN202
+def _mark(signs):
     for vertex in range(len(signs.positive)):
         above, below = 0, 0
         for unit in range(len(signs.labels)):
@@ -74,13 +37,10 @@ def _mark(signs):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _pieces(cells, signs):  # noqa: ANN001, ANN202
+def _pieces(cells, signs):
     most = np.ones(len(cells.starts) - 1, dtype=np.int64)
     for cell in range(len(most)):
-        above, below = 0, 0
-        for corner in range(cells.starts[cell], cells.starts[cell + 1]):
-            above |= signs.positive[cells.corners[corner]]
-            below |= signs.negative[cells.corners[corner]]
+        above, below = _sides(cells.corners[cells.starts[cell] : cells.starts[cell + 1]], signs)
         both, count = above & below, 0
         while both:
             both &= both - 1
@@ -90,7 +50,7 @@ def _pieces(cells, signs):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _cut(cells, signs, to, table, tally):  # noqa: ANN001, ANN202
+def _cut(cells, signs, to, table, tally):
     work, state = _desk(cells), (signs, to, table, tally)
     for cell in range(len(cells.starts) - 1):
         inside = slice(cells.starts[cell], cells.starts[cell + 1])
@@ -104,7 +64,7 @@ def _cut(cells, signs, to, table, tally):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _count(cells, signs, to, table, tally):  # noqa: ANN001, ANN202
+def _count(cells, signs, to, table, tally):
     """How many parts all cells fall into; what they look like is forgotten after each."""
     work, state, total = _desk(cells), (signs, to, table, tally), 0
     for cell in range(len(cells.starts) - 1):
@@ -126,7 +86,7 @@ def _count(cells, signs, to, table, tally):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _desk(cells):  # noqa: ANN001, ANN202
+def _desk(cells):
     """Room for a polygon, its part above, the parts that wait, and their sizes and units to come."""
     longest = np.max(np.diff(cells.starts)) + 66  # a unit cuts a part at most once, and adds one corner
     polygon, near = np.empty((2, longest), dtype=np.int64), np.empty((2, longest), dtype=np.int64)
@@ -134,7 +94,7 @@ def _desk(cells):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _fall(cell, size, state, work):  # noqa: ANN001, ANN202
+def _fall(cell, size, state, work):
     """Cut the polygon on the desk, unit by unit, and keep all parts."""
     signs, to, table, tally = state
     polygon, near, stack, waiting = work
@@ -158,7 +118,7 @@ def _fall(cell, size, state, work):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _sides(corners, signs):  # noqa: ANN001, ANN202
+def _sides(corners, signs):
     above, below = 0, 0
     for corner in corners:
         above |= signs.positive[corner]
@@ -167,7 +127,7 @@ def _sides(corners, signs):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _keep(corners, labels, above, cell, to, tally):  # noqa: ANN001, ANN202
+def _keep(corners, labels, above, cell, to, tally):
     made, begin = tally[0], tally[1]
     if made == len(to.parents) or begin + len(corners) > len(to.cells.corners):
         raise RuntimeError("more cells than lines can cut")  # rounding must never write beyond the room
@@ -180,7 +140,7 @@ def _keep(corners, labels, above, cell, to, tally):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _halve(polygon, unit, state, near, rest):  # noqa: ANN001, ANN202
+def _halve(polygon, unit, state, near, rest):
     """Part a polygon: ``near`` gets the run of corners above zero, ``rest`` the others, both the ends of the cut."""
     signs, size = state[0], polygon.shape[1]
     head, run = 0, 1
@@ -210,18 +170,18 @@ def _halve(polygon, unit, state, near, rest):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _on_line(above, other, unit, state):  # noqa: ANN001, ANN202
+def _on_line(above, other, unit, state):
     """The vertex where a unit is zero between one that lies above and the next: that next, or a new one."""
     signs, births, table, tally = state
     if not signs.negative[other] >> unit & 1:
         return other
-    slot = _slot(above, other, table)
-    if table[0, slot] >= 0:
-        return table[1, slot]
+    place = _slot(above, other, table)
+    if table[0, place] >= 0:
+        return table[1, place]
     born, new = tally[2], tally[2] + tally[3]
     if born == len(births.first):
         raise RuntimeError("more vertices than lines can cut")
-    table[0, slot], table[1, slot] = _key(above, other), new
+    table[0, place], table[1, place] = _key(above, other), new
     tally[2] += 1
     low, high = signs.values[other, unit], signs.values[above, unit]
     share = low / (low - high)  # from below to above, whatever cell asks first
@@ -235,22 +195,7 @@ def _on_line(above, other, unit, state):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _key(a, b):  # noqa: ANN001, ANN202
-    return min(a, b) << 32 | max(a, b)
-
-
-@compiled
-def _slot(a, b, table):  # noqa: ANN001, ANN202
-    """Where an edge stands in the table, or would: open addressing, −1 where nothing is."""
-    key = _key(a, b)
-    slot = key * 0x1E3779B97F4A7C15 >> 24 & table.shape[1] - 1
-    while table[0, slot] != key and table[0, slot] != -1:
-        slot = slot + 1 & table.shape[1] - 1
-    return slot
-
-
-@compiled
-def _settle(new, a, b, signs):  # noqa: ANN001, ANN202
+def _settle(new, a, b, signs):
     """Signs of a vertex between two others: theirs where they agree, else those of its values."""
     above, below = signs.positive[a] & signs.positive[b], signs.negative[a] & signs.negative[b]
     open_ = ~(above | below) & ~(ALL << 1 << len(signs.labels) - 1)
@@ -264,22 +209,39 @@ def _settle(new, a, b, signs):  # noqa: ANN001, ANN202
 
 
 @compiled
-def _name(names, births, table, old, count):  # noqa: ANN001, ANN202
-    """Names for the vertices after the ``old`` ones: the one that their edge has in the table, or the next number."""
+def _key(a, b):
+    """One number for the edge between two vertices, from whichever end it is seen."""
+    return min(a, b) << 32 | max(a, b)
+
+
+@compiled
+def _slot(a, b, table):
+    """Where an edge stands in the table, or would: open addressing, −1 where nothing is."""
+    edge = _key(a, b)
+    place = edge * 0x1E3779B97F4A7C15 >> 24 & table.shape[1] - 1
+    while table[0, place] != edge and table[0, place] != -1:
+        place = place + 1 & table.shape[1] - 1
+    return place
+
+
+@compiled
+def _name(names, births, table, count):
+    """Names for the last vertices: the one that their edge has in the table, or the next number."""
+    old = len(names) - len(births.first)
     for born in range(len(births.first)):
         a, b = names[births.first[born]], names[births.second[born]]
-        slot = _slot(a, b, table)
-        if table[0, slot] < 0:
-            table[0, slot], table[1, slot] = _key(a, b), count
+        place = _slot(a, b, table)
+        if table[0, place] < 0:
+            table[0, place], table[1, place] = _key(a, b), count
             count += 1
-        names[old + born] = table[1, slot]
+        names[old + born] = table[1, place]
     return count
 
 
 @compiled
-def _move(table, larger):  # noqa: ANN001, ANN202
+def _move(table, larger):
     """Take over what stands in a table that has become too small."""
     for each in range(table.shape[1]):
         if table[0, each] >= 0:
-            slot = _slot(table[0, each] >> 32, table[0, each] & 0xFFFFFFFF, larger)
-            larger[0, slot], larger[1, slot] = table[0, each], table[1, each]
+            place = _slot(table[0, each] >> 32, table[0, each] & 0xFFFFFFFF, larger)
+            larger[0, place], larger[1, place] = table[0, each], table[1, each]

@@ -40,5 +40,5 @@ class Names:
         all_names = np.empty(old + born, dtype=np.int64)
         all_names[:old] = names.cpu().numpy()
         arrays = Births._make(each.cpu().numpy() for each in births)
-        self.count = int(loops._name(all_names, arrays, self._table, old, self.count))
+        self.count = int(loops._name(all_names, arrays, self._table, self.count))
         return torch.from_numpy(all_names).to(names.device)

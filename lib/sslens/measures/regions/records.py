@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float64, Int64, UInt8
 from torch import Tensor
 
-from sslens.measures.regions.affine import affine_maps
+from sslens.measures.regions.affine import VALUES, affine_maps
 from sslens.measures.regions.boundary import Boundary, decision_boundary
 from sslens.measures.regions.cells import Cells
 from sslens.measures.regions.edges import Edges, edges_of, joined
@@ -19,7 +19,7 @@ from sslens.measures.regions.tracing import Network
 from sslens.types import UnknownName
 
 SAME_MAP = 1e-9
-"""Neighbouring cells share an affine map if their slopes differ by at most this share of the largest slope."""
+"""Neighbours share an affine map if their slopes differ by at most this share of the largest slope, or by rounding."""
 
 
 @final
@@ -118,7 +118,7 @@ class Partition:
         return torch.from_numpy(np.concatenate(packed))
 
     @cached_property
-    def _maps(self) -> tuple[Tensor, Tensor]:
+    def _maps(self) -> tuple[Tensor, Tensor, float]:
         reach = float((self.domain.amax(0) - self.domain.amin(0)).max())
         return affine_maps(self.network, self.plane, centres=self.centres, reach=reach)
 
@@ -143,7 +143,9 @@ class Partition:
     @cached_property
     def linear_region(self) -> Int64[Tensor, "r"]:
         """For each cell the number of its linear region: cells that hang together side to side with the same map."""
-        return joined(self.edges, self.slope, tolerance=SAME_MAP)
+        slope, _, rounding = self._maps
+        largest = float(slope.flatten(1).norm(dim=1).max())
+        return joined(self.edges, slope, tolerance=max(SAME_MAP * largest, rounding))
 
     @property
     def linear_count(self) -> int:
@@ -152,4 +154,6 @@ class Partition:
 
     def boundary(self) -> Boundary:
         """The decision boundary: where two outputs are equal and no other is larger; of one output, where it is 0."""
-        return decision_boundary(self.cells, self.vertices, self.network(self.plane.at(self.vertices)).cpu())
+        some = self.vertices.split(max(1, VALUES // self.network.width))
+        logits = torch.cat([self.network(self.plane.at(each)).cpu() for each in some])
+        return decision_boundary(self.cells, self.vertices, logits=logits)

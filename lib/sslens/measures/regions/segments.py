@@ -51,7 +51,7 @@ class Segments:
         return tuple(layer.name for layer in self.network.layers)
 
     @cached_property
-    def _maps(self) -> tuple[Tensor, Tensor]:
+    def _maps(self) -> tuple[Tensor, Tensor, float]:
         ends = torch.nn.functional.pad(torch.nn.functional.pad(self.breaks, (1, 0)), (0, 1), value=1.0)
         middles = torch.stack([(ends[1:] + ends[:-1]) / 2, torch.zeros(self.count, dtype=torch.float64)], 1)
         return affine_maps(self.network, self.line, centres=middles, reach=1.0)

@@ -107,7 +107,7 @@ class Network:
                 name = str(node.target) if node.op == "call_module" else node.name
                 uses[name] += 1
                 entering = values[folds.entering(node)]
-                pairs = folds.pairs(node, self.graph, entering) if self.bends[place] == "pool" else None
+                pairs = folds.pairs(node, self.graph, x=entering) if self.bends[place] == "pool" else None
                 units = folds.units(entering, pairs, rows=2).shape[1]
                 yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, pairs)
 
@@ -140,10 +140,12 @@ class Walk:
             self.step()
         return self.place < len(self.network.nodes)
 
-    def step(self) -> None:
-        """Do the operation that comes next, and let go of what nobody needs any more."""
+    def step(self, value: Float[Tensor, "n *shape"] | None = None) -> None:
+        """Do the operation that comes next, or take ``value`` for it, and let go of what nobody needs any more."""
         node = self.network.nodes[self.place]
-        self.env[node] = self.network.run(node, self.env)
+        self.env[node] = self.network.run(node, self.env) if value is None else value
+        if value is not None and folds.in_place(node, self.network.graph):
+            self.env[folds.entering(node)] = value
         for gone in self.network.freed[node]:
             self.env.pop(gone, None)
         self.place += 1
