@@ -48,7 +48,11 @@ SHORT = 40
 @final
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A run of the bank and its place there."""
+    """A run of the bank and its place there.
+
+    >>> recorded("smoke", seeds=1, sweeps=["untrained"])[0].trace.steps
+    [0]
+    """
 
     sweep: str
     value: float

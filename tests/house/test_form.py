@@ -21,6 +21,11 @@ EXCEPTIONS = {
         "keyword_only",
         "sslens.measures.probe.neighbours.knn",
     ): "agreed signature: bank and labels belong together, queries are what is asked",
+    ("keyword_only", "sslens.measures.regions.partition.partition"): "agreed signature: net, plane, domain",
+    ("keyword_only", "sslens.measures.regions.partition.partitions"): "as partition",
+    ("keyword_only", "sslens.measures.regions.partition.count_regions"): "as partition",
+    ("keyword_only", "sslens.measures.regions.sampling.count_sampled"): "as partition, with points for a domain",
+    ("keyword_only", "sslens.measures.regions.segments.segment"): "agreed signature: net, and from a to b",
     (
         "keyword_only",
         "sslens.views.views",

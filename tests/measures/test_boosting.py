@@ -62,3 +62,15 @@ def test_numbers_out_of_range_are_refused(call, words):
 def test_a_misspelt_loss_is_refused():
     with pytest.raises(UnknownName, match="Did you mean 'logistic'"):
         boosting.linear_booster(0.1, loss="logistik")
+
+
+def test_a_sweep_asks_every_booster_at_every_noise():
+    noises = [0.0, 0.05, 0.3]
+    found = boosting.accuracies(noises, gap=0.1)
+    for loss in boosting.LOSSES:
+        weights = [boosting.linear_booster(noise, loss=loss, gap=0.1) for noise in noises]
+        by_hand = [boosting.linear_accuracy(w, gap=0.1) for w in weights]
+        assert found[f"lines, {loss} loss"].tolist() == by_hand
+    assert found["trees, exponential loss"].tolist() == [1.0, 1.0, 1.0]
+    with pytest.raises(InputError, match="noises"):
+        boosting.accuracies([])

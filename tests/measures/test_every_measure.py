@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from sslens import measures
-from sslens.measures import classes, collapse, plane, probe, regions, spectrum
+from sslens.measures import classes, collapse, plane, probe, regions, spectrum, whiteness
 from sslens.types import InputError, Interval
 
 pytestmark = pytest.mark.filterwarnings("ignore::sslens.measures.spectrum.FewSamples")  # tables are small
@@ -67,6 +67,16 @@ def fallen(h):
     return torch.tensor([1 / (1 + found.variability), found.equinorm, found.equiangularity])
 
 
+def budgets(h):
+    side = h, labels_of(h)
+    return whiteness.label_budgets(side, side, betas=[0.0], per_class=[0])
+
+
+def cut(h):
+    side = h, labels_of(h)
+    return whiteness.prefixes(side, side, lengths=[1], reader="nearest mean")
+
+
 OF_FEATURES = {
     "spectrum.singular_values": lambda h: spectrum.singular_values(h, centre=True),
     "spectrum.eigenvalues": spectrum.eigenvalues,
@@ -99,6 +109,10 @@ OF_FEATURES = {
     "probe.label_energy": lambda h: probe.label_energy(h, labels_of(h)),
     "probe.risk": total_risk,
     "probe.bootstrap": lambda h: probe.bootstrap(h, draws=2, generator=torch.Generator().manual_seed(0)),
+    "whiteness.principal": lambda h: whiteness.principal(h, h)[0].abs(),
+    "whiteness.reshaped": lambda h: whiteness.reshaped(h, h, beta=0.0)[0].abs(),
+    "whiteness.label_budgets": budgets,
+    "whiteness.prefixes": cut,
     "plane.plane": plane.plane,
     "plane.explained": plane.explained,
     "regions.local_complexity": complexity,
@@ -122,6 +136,10 @@ OF_NETWORKS: set[str] = {
     "regions.segment",
     "regions.square",
     "regions.exact_complexity",
+    "regions.count_sampled",
+    "regions.grid",
+    "regions.random_network",
+    "regions.text_features",
     "boosting.accuracies",
     "boosting.linear_accuracy",
     "boosting.linear_booster",
@@ -145,7 +163,14 @@ OF_NETWORKS: set[str] = {
     "plasticity.ageing",
     "plasticity.final_losses",
     "plasticity.sharpness",
+    "layers.of_head",
+    "layers.over_head",
+    "layers.read",
+    "layers.sides",
     "robustness.adversarial",
+    "whiteness.best_beta",
+    "whiteness.gain_of_best",
+    "whiteness.intervals",
 }
 """Measures of a network, or of numbers of runs: no such degenerate features; each has its own tests of bad input."""
 
@@ -201,6 +226,12 @@ RIGHT = {
     "probe.label_energy": [[0] * 4, [0] * 4, [0.9, 0, 0, 0], ERROR, [0.5, 0.5, 0, 0], ...],
     "probe.risk": [0.5, 0.5, 0, ERROR, 0, 0],
     "probe.bootstrap": [[0.1] * 8, [0] * 8, ..., [3, 4] * 2, ..., ...],
+    "whiteness.principal": [[0] * 24, [0] * 24, [3, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 0, 6, 0, 0, 0], ERROR,
+                            [2, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0], ...],
+    "whiteness.reshaped": [[0] * 24, [0] * 24, [3, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 0, 6, 0, 0, 0], ERROR,
+                           [ROOT(2.5), 0, 0, 0, ROOT(2.5), 0, 0, 0, 0, ROOT(2.5), 0, 0, 0, ROOT(2.5), 0, 0], ...],
+    "whiteness.label_budgets": [[1, 1, 0, 0], [1, 1, 0, 0], [1] * 4, ERROR, [1] * 4, [1] * 4],
+    "whiteness.prefixes": [0.5, 0.5, 1, 1, 0.75, 0.625],
     "plane.plane": [[0] * 12, [0] * 12, LINE, ERROR, [2, 0, -2, 0, 0, 1, 0, -1], ...],
     "plane.explained": [[0, 0], [0, 0], [1, 0], ERROR, [0.8, 0.2], [0.25, 0.25]],
     "regions.local_complexity": [2] * 6,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sslens import datasets
-from sslens.measures.selftraining import under_shift
+from sslens.measures.selftraining import over_draws, turned_pool, under_shift
 from sslens.runtime import stream
 from sslens.types import InputError
 from sslens.views import Draw, apply
@@ -74,3 +74,48 @@ def test_what_cannot_be_learned_from_is_refused(change, words, unchecked):
     parts = {"labelled": blobs(12), "unlabelled": blobs(20), "test": blobs(20)} | change
     with pytest.raises(InputError, match=words):
         under_shift(parts.pop("labelled"), parts.pop("unlabelled"), **parts)
+
+
+def test_a_turned_pool_shares_no_image_with_the_labelled_ones_and_a_quarter_turn_only_moves_pixels():
+    digits = datasets.load("digits")[0]
+    (known, names), (pool, hidden) = turned_pool(digits, 90.0, generator=stream(0, "pool"))
+    assert names.bincount().tolist() == [5] * 10
+    rows = {tuple((16 * image).flatten().tolist()): at for at, image in enumerate(digits.images)}
+    back = [rows[tuple((16 * image.view(8, 8).rot90(-1)).round().flatten().tolist())] for image in pool]
+    assert digits.labels[back].tolist() == hidden.tolist()
+    assert not set(back) & {rows[tuple(row)] for row in (16 * known).tolist()}
+
+
+def test_a_turned_pool_is_thinned_out_from_the_first_class_to_the_last():
+    digits = datasets.load("digits")[0]
+    draws = [turned_pool(digits, 0.0, generator=stream(draw, "pool"))[1][1] for draw in range(20)]
+    kept = torch.stack([hidden.bincount(minlength=10) for hidden in draws]).double().mean(0)
+    assert kept[0] == (digits.labels == 0).sum() - 5
+    shares = kept / (digits.labels.bincount() - 5)
+    assert shares.tolist() == pytest.approx([1 - k / 10 for k in range(10)], abs=0.03)
+
+
+def test_the_same_draw_chooses_the_same_images_at_every_angle():
+    digits = datasets.load("digits")[0]
+    first, second = (turned_pool(digits, angle, generator=stream(3, "pool")) for angle in (0.0, 40.0))
+    assert first[0][0].equal(second[0][0]) and first[1][1].equal(second[1][1])
+    assert not first[1][0].equal(second[1][0])
+
+
+@pytest.mark.parametrize(
+    ("angle", "per_class", "words"), [(181.0, 5, "angle"), (10.0, 0, "per_class"), (0.0, 200, "per")]
+)
+def test_a_pool_that_cannot_be_made_is_refused(angle, per_class, words):
+    with pytest.raises(InputError, match=words):
+        turned_pool(datasets.load("digits")[0], angle, per_class=per_class, generator=stream(0, "pool"))
+
+
+def test_draws_are_those_of_the_streams_of_their_numbers():
+    train, test = datasets.load("digits")
+    found = over_draws(train, test, angle=20.0, draws=2)
+    second = under_shift(
+        *turned_pool(train, 20.0, generator=stream(1, "pool")), test=(test.images.flatten(1), test.labels)
+    )
+    assert [values[1].item() for values in found.values()] == list(vars(second).values())
+    with pytest.raises(InputError, match="draws"):
+        over_draws(train, test, angle=20.0, draws=0)

@@ -117,8 +117,8 @@ def beside(pictures: Mapping[str, go.Figure], *, title: str) -> go.Figure:
     >>> ring = torch.tensor([0, 1, 2])
     >>> cells = Cells(torch.eye(3, 2), torch.tensor([0, 3]), ring, torch.stack([ring, ring.roll(-1)], 1))
     >>> one = partition(cells, {"slope": torch.ones(1)}, title="")
-    >>> [trace.xaxis for trace in beside({"before": one, "after": one}, title="One region").data[::5]]
-    ['x', 'x2']
+    >>> [trace.xaxis for trace in beside({"before": one, "after": one}, title="One region").data]
+    ['x', 'x', 'x', 'x2', 'x2', 'x2']
     """
     shown: list[Any] = list(pictures.values())
     spans = {(bar.marker.cmin, bar.marker.cmax) for each in shown for bar in each.select_traces({"name": "pointer"})}
@@ -128,14 +128,16 @@ def beside(pictures: Mapping[str, go.Figure], *, title: str) -> go.Figure:
     figure.set_subplots(1, len(shown), horizontal_spacing=0.2 / len(shown), subplot_titles=[*map(theme.text, pictures)])
     for column, each in enumerate(shown, 1):
         x, y = each.layout.xaxis, each.layout.yaxis
-        figure.add_traces(each.data, rows=1, cols=column)
+        drawn = [trace for trace in each.data if trace.type == "image" or len(trace.x)]
+        figure.add_traces(drawn, rows=1, cols=column)
         figure.update_xaxes(x.to_plotly_json(), col=column)
         figure.update_yaxes({**y.to_plotly_json(), "scaleanchor": f"x{column}"}, title_text="", col=column)
         if column > 1 and x.range != shown[column - 2].layout.xaxis.range:
             frame = dict(zip(("x0", "x1", "y0", "y1"), (*x.range, *y.range), strict=True))
             figure.add_shape(frame, line={"color": BOUNDARY, "width": 2}, row=1, col=column - 1)
-    for bar in [*figure.select_traces({"name": "pointer"})][:-1]:
-        bar.marker.showscale = False
+    pointers: list[Any] = [*figure.select_traces({"name": "pointer"})]
+    for pointer in pointers[:-1]:
+        pointer.marker.showscale = False
     return figure.update_layout(showlegend=False)
 
 

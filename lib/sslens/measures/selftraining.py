@@ -1,14 +1,17 @@
 """Wrong labels that we make ourselves: pseudo-labels for unlabelled data of another distribution."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, final
 
 import numpy as np
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from sslens.measures.features import centred, checked_features, checked_labels, rounding
-from sslens.types import Features, InputError, Labels, Range, checked
+from sslens.runtime import stream
+from sslens.types import Dataset, Features, InputError, Labels, Range, checked
+from sslens.views import Draw, apply
 
 WEIGHTS = (0.05, 20.0)
 """Bounds of a density ratio: a classifier that tells two sets apart without fail would make it infinite."""
@@ -31,6 +34,38 @@ class SelfTraining:
     """A pseudo-labeller of its own, and a predictor that weighs what it is told."""
     pseudo_labels: float
     """Share of right pseudo-labels in the last round of self-training."""
+
+
+def turned_pool(
+    data: Dataset, angle: float, *, per_class: int = 5, generator: torch.Generator
+) -> tuple[tuple[Features, Labels], tuple[Float[Tensor, "u d"], Int[Tensor, "u"]]]:
+    """A few labelled images, and a pool of the others that differs from them in two ways; as rows of pixels.
+
+    ``per_class`` images of each class stay as they are. The others are turned by ``angle`` degrees, counter-clockwise,
+    and thinned out class by class: one of class k of K stays with probability 1 - k / K, so the first class is whole
+    and the last is rare. Generators in the same state choose the same images for every angle.
+
+    Raises:
+        InputError: an angle outside [-180, 180], or per_class below 1 or not below the smallest class.
+
+    >>> from sslens import datasets
+    >>> digits, generator = datasets.load("digits")[0], torch.Generator().manual_seed(0)
+    >>> (known, names), (pool, hidden) = turned_pool(digits, 30.0, generator=generator)
+    >>> len(known), bool((hidden == 0).sum() > (hidden == 9).sum())
+    (50, True)
+    """
+    angle = checked("angle", angle, Annotated[float, Range(-180, 180)])
+    smallest = int(data.labels.bincount(minlength=len(data.classes)).min())
+    per_class = checked("per_class", per_class, Annotated[int, Range(1, max(1, smallest - 1))])
+    order = torch.randperm(len(data), generator=generator)
+    by_class = [order[data.labels[order] == label] for label in range(len(data.classes))]
+    known = torch.cat([members[:per_class] for members in by_class])
+    others = torch.cat([members[per_class:] for members in by_class])
+    lost = data.labels[others].double() / len(data.classes)
+    others = others[torch.rand(len(others), dtype=torch.float64, generator=generator) >= lost]
+    rows = Draw(torch.zeros(len(others), dtype=torch.int64), rotation=torch.full((len(others),), angle))
+    turned = apply(data.images[others], rows)
+    return (data.images[known].flatten(1), data.labels[known]), (turned.flatten(1), data.labels[others])
 
 
 def under_shift(
@@ -69,7 +104,7 @@ def under_shift(
     strength = checked("strength", strength, Annotated[float, Range(0, 1e12, above=True)])
     (known, names), (pool, hidden), (asked, truth) = _arrays(labelled=labelled, unlabelled=unlabelled, test=test)
 
-    def fitted(h: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> Any:
+    def fitted(h: np.ndarray, labels: np.ndarray, *, weights: np.ndarray | None = None) -> Any:
         return LogisticRegression(C=strength, max_iter=2000).fit(h, labels, weights)
 
     supervised = fitted(known, names)
@@ -78,12 +113,32 @@ def under_shift(
         guesses = model.predict(pool)
         model = fitted(np.concatenate([known, pool]), np.concatenate([names, guesses]))
     ratio = _density_ratio(fitted, known, pool)
-    labeller = fitted(known, names, ratio[: len(known)])
+    labeller = fitted(known, names, weights=ratio[: len(known)])
     told = np.concatenate([names, labeller.predict(pool)])
     weights = np.concatenate([np.ones(len(known)), 1 / ratio[len(known) :]])
-    adapted = fitted(np.concatenate([known, pool]), told, weights)
+    adapted = fitted(np.concatenate([known, pool]), told, weights=weights)
     right = [float((each.predict(asked) == truth).mean()) for each in (supervised, model, adapted)]
     return SelfTraining(*right, pseudo_labels=float((guesses == hidden).mean()))
+
+
+def over_draws(data: Dataset, test: Dataset, *, angle: float, draws: int) -> dict[str, Float64[Tensor, "s"]]:
+    """``under_shift`` on the pixels of a ``turned_pool``, for several choices of labelled images: one value per draw.
+
+    Named as the fields of ``SelfTraining``, with hyphens. Draw s chooses the same images for every angle.
+
+    Raises:
+        InputError: an angle outside [-180, 180], no draw, or a class too small for five labelled images.
+
+    >>> from sslens import datasets
+    >>> list(over_draws(*datasets.load("digits"), angle=30.0, draws=1))
+    ['supervised', 'self-training', 'bidirectional', 'pseudo-labels']
+    """
+    draws = checked("draws", draws, Annotated[int, Range(1, 1_000_000)])
+    pools = (turned_pool(data, angle, generator=stream(draw, "pool")) for draw in range(draws))
+    asked = test.images.flatten(1), test.labels
+    found = [asdict(under_shift(*pool, test=asked)) for pool in pools]
+    values = {name: torch.tensor([each[name] for each in found], dtype=torch.float64) for name in found[0]}
+    return {name.replace("_", "-"): each for name, each in values.items()}
 
 
 def _density_ratio(fitted: Any, known: np.ndarray, pool: np.ndarray) -> np.ndarray:
@@ -91,7 +146,7 @@ def _density_ratio(fitted: Any, known: np.ndarray, pool: np.ndarray) -> np.ndarr
     both = np.concatenate([known, pool])
     origin = np.repeat([0, 1], [len(known), len(pool)])
     balance = np.where(origin == 1, len(known) / len(pool), 1.0)
-    chance = fitted(both, origin, balance).predict_proba(both)[:, 1]
+    chance = fitted(both, origin, weights=balance).predict_proba(both)[:, 1]
     return np.clip(chance / np.maximum(1 - chance, 1e-12), *WEIGHTS)
 
 

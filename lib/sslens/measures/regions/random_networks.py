@@ -1,7 +1,7 @@
 """Networks of random weights: what a partition looks like before anything is learned."""
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import nn
@@ -33,7 +33,7 @@ def random_network(width: int, depth: int, *, inputs: int = 2, bias: float = 0.5
     bias = checked("bias", bias, Annotated[float, Range(0, LARGEST)])
     draw, layers = stream(seed, "random network"), list[nn.Module]()
     for entering, units in pairwise((inputs, *[width] * depth, 1)):
-        layer = nn.utils.skip_init(nn.Linear, entering, units, dtype=torch.float64)
+        layer: Any = nn.utils.skip_init(nn.Linear, entering, units, dtype=torch.float64)
         nn.init.normal_(layer.weight, std=(2 / entering) ** 0.5, generator=draw)
         nn.init.normal_(layer.bias, std=bias, generator=draw)
         layers += [layer, nn.ReLU()]
