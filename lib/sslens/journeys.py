@@ -119,7 +119,8 @@ def labels(run: Trace, task: int = 0) -> Labels:
         InputError: the run has no such task.
 
     >>> from sslens.train import record
-    >>> run = record(Config.at("smoke", encoder="mlp", images=100, batch_size=100, label_noise=1.0, steps=1, snapshots=2))
+    >>> one = {"images": 100, "batch_size": 100, "label_noise": 1.0, "steps": 1, "snapshots": 2}
+    >>> run = record(Config.at("smoke", encoder="mlp", **one))
     >>> bool((labels(run) == learned(run).labels).all())
     False
     """

@@ -135,8 +135,7 @@ def beside(pictures: Mapping[str, go.Figure], *, title: str) -> go.Figure:
         if column > 1 and x.range != shown[column - 2].layout.xaxis.range:
             frame = dict(zip(("x0", "x1", "y0", "y1"), (*x.range, *y.range), strict=True))
             figure.add_shape(frame, line={"color": BOUNDARY, "width": 2}, row=1, col=column - 1)
-    pointers: list[Any] = [*figure.select_traces({"name": "pointer"})]
-    for pointer in pointers[:-1]:
+    for pointer in list[Any](figure.select_traces({"name": "pointer"}))[:-1]:
         pointer.marker.showscale = False
     return figure.update_layout(showlegend=False)
 
