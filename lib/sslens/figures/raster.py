@@ -13,6 +13,8 @@ from PIL import Image
 
 SIDE = 256
 """Pixels along the longer side of a picture."""
+COARSE = 144
+"""The same of one of many that a figure keeps."""
 
 
 @final
@@ -33,10 +35,10 @@ class Window:
     height: int
 
     @classmethod
-    def around(cls, places: Float[np.ndarray, "v 2"]) -> "Window":
-        """The smallest window that holds all places."""
+    def around(cls, places: Float[np.ndarray, "v 2"], side: int = SIDE) -> "Window":
+        """The smallest window that holds all places, its longer side of so many pixels."""
         low, high = places.min(0), places.max(0)
-        step = float((high - low).max()) / SIDE
+        step = float((high - low).max()) / side
         width, height = np.ceil((high - low) / step - 1e-9).clip(1)
         return cls(float(low[0]), float(low[1]), step, int(width), int(height))
 

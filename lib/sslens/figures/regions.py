@@ -71,7 +71,8 @@ def partition(
     ``samples`` are marked by name. ``span``: the numbers at both ends of the colours, the same for figures that are
     compared or scrubbed. The fill is one picture, exact at the centre of each pixel. Up to ``detail`` edges are lines;
     more are darker pixels, where pixels can show them. The ``detail`` / 20 largest cells, at most a thousand, answer
-    the pointer. The title says what is not there. A live figure, which no notebook keeps, may ask for more detail.
+    the pointer. The title says what is not there. A live figure, which no notebook keeps, may ask for more detail; one
+    of many in a figure for less, and gets coarser pixels.
 
     Raises:
         InputError: no cell, values that are not one number or word per cell, colours by words or by nothing finite, or
@@ -86,7 +87,7 @@ def partition(
     """
     shown, low, high = _colours(values, cells.count, span)
     vertices, (corners, following, owner) = _array(cells.vertices), _rings(cells)
-    window = raster.Window.around(vertices)
+    window = raster.Window.around(vertices, raster.SIDE if detail >= DETAIL else raster.COARSE)
     pixels = raster.owners(vertices[corners], vertices[following], cell=owner, window=window)
     outlines, lined = raster.outlines(pixels), len(cells.edges) <= detail
     dense = not lined and outlines.mean() > 0.5
@@ -192,13 +193,13 @@ def _picture(shades: np.ndarray, window: raster.Window) -> go.Image:
 
 
 def _lines(kind: Any, cells: Cells, vertices: np.ndarray, window: raster.Window) -> list[Any]:
-    """Edges, and the decision boundary on a white ground that sets it off from them; empty where there is none."""
+    """Edges, and the decision boundary on a ground that sets it off from lines; empty where there is none."""
     ends = cells.edges.cpu().numpy()
     edges = raster.folds(ends, vertices) if kind is go.Scatter else raster.segments(vertices[ends])
     border = raster.segments(np.zeros((0, 2, 2)) if cells.boundary is None else _array(cells.boundary))
     looks = {
         "edges": (edges, {"color": "#222", "width": 0.7}),
-        "ground": (border, {"color": "#FFF", "width": 5.5}),
+        "ground": (border[: len(border) * (len(ends) > 0)], {"color": "#FFF", "width": 5.5}),
         "decision boundary": (border, {"color": BOUNDARY, "width": 2.5}),
     }
     found = []
@@ -224,15 +225,11 @@ def _marks(values: Mapping[str, Any], heard: np.ndarray, centres: np.ndarray, wi
     bar = {"title": {"text": theme.text(next(iter(values))), "side": "right", "font": {"size": 13}}}
     ticks = np.linspace(0, _LEVELS - 1, 10).astype(int)
     scale = [[float(tick) / (_LEVELS - 1), _SHADES[tick]] for tick in ticks]
-    look = {
-        "opacity": 0,
-        "colorscale": scale,
-        "showscale": True,
-        "colorbar": {**bar, "thickness": 14, "outlinewidth": 0},
-    }
-    shown["hovertemplate"] = "<br>".join(said) + "<extra></extra>"
+    bar |= {"thickness": 14, "outlinewidth": 0}
+    look = {"opacity": 0, "colorscale": scale, "showscale": True, "colorbar": bar}
     x, y = raster.stored(centres, window=window)
-    return go.Scatter(x=x, y=y, name="pointer", mode="markers", marker=look, showlegend=False, **shown)
+    shown |= {"x": x, "y": y, "hovertemplate": "<br>".join(said) + "<extra></extra>"}
+    return go.Scatter(name="pointer", mode="markers", marker=look, showlegend=False, **shown)
 
 
 def _cloud(kind: Any, place: int, name: str, points: Tensor) -> Any:

@@ -49,15 +49,16 @@ def linked(
     _lay(figure, len(panels), corner, **own)
     labels = curves.array("steps", steps)
     words, shades = _named(spans, places, panels=len(panels))
-    frames = []
+    moving, frames = _moving(list(pictures.values())), []
     for look, picture in sorted(pictures.items()):
         layout = {"shapes": [*shades, *_cursor(float(places[look]), panels=len(panels))]}
         layout["annotations"] = [*words, _heading(picture, corner)]
-        traces = [_on(trace, cells) for trace in _traces(picture)]
-        frames.append(go.Frame(name=f"{labels[look]:.10g}", data=traces, layout=layout))
-    moving = range(len(figure.data), len(figure.data) + len(frames[-1].data))
-    figure.add_traces(frames[-1].data).update_layout(frames[-1].layout)
-    figure.frames = [frame.update(traces=[*moving]) for frame in frames]
+        traces = [_on(_traces(picture)[place], cells) for place in moving]
+        which = [len(figure.data) + place for place in moving]
+        frames.append(go.Frame(name=f"{labels[look]:.10g}", data=traces, traces=which, layout=layout))
+    figure.add_traces([_on(trace, cells) for trace in _traces(pictures[max(pictures)])])
+    figure.frames = frames
+    figure.update_layout(frames[-1].layout)
     return _with_slider(figure, [frame.name for frame in frames], rows=-(-len(cells) // 2))
 
 
@@ -74,6 +75,12 @@ def _check(pictures: Mapping[int, go.Figure], spans: Mapping[str, tuple[int, int
 def _traces(picture: go.Figure) -> Sequence[Any]:
     drawn: Any = picture.data
     return drawn
+
+
+def _moving(pictures: Sequence[go.Figure]) -> list[int]:
+    """Places of the traces that are not the same in all pictures; of a single picture, of all its traces."""
+    versions = list(zip(*map(_traces, pictures), strict=True))
+    return [place for place, same in enumerate(versions) if len(same) == 1 or any(one != same[0] for one in same)]
 
 
 def _grid(count: int) -> list[Cell]:
@@ -121,7 +128,7 @@ def _whole(place: int) -> dict[str, str]:
 def _named(
     spans: Mapping[str, tuple[int, int]], places: np.ndarray, *, panels: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Names of the spans above every panel, and a shade behind every second one."""
+    """Names of the spans above the panels of the first row, and in all panels a shade behind every second one."""
     words: list[dict[str, Any]] = []
     shades: list[dict[str, Any]] = []
     look = {"showarrow": False, "font": {"size": 11, "color": "#555"}, "y": 1, "yanchor": "bottom"}
@@ -138,10 +145,9 @@ def _named(
         if first == end:
             continue
         low, high = float(places[first]), float(places[end])
-        for place in range(panels):
-            words.append(look | {"text": theme.text(name), "x": float(np.log10(low * high) / 2)} | _whole(place))
-            if turn % 2:
-                shades.append(dark | {"x0": low, "x1": high} | _whole(place))
+        middle = {"text": theme.text(name), "x": float(np.log10(low * high) / 2)}
+        words += [look | middle | _whole(place) for place in range(min(panels, 2))]
+        shades += [dark | {"x0": low, "x1": high} | _whole(place) for place in range(panels * (turn % 2))]
     return words, shades
 
 
@@ -153,7 +159,7 @@ def _heading(picture: go.Figure, corner: Cell) -> dict[str, Any]:
 
 
 def _with_slider(figure: Any, names: Sequence[str], *, rows: int) -> go.Figure:
-    height, raised = 330 * rows, 18  # the names of the spans need room below the legend
+    height, raised = 310 * rows, 18  # the names of the spans need room below the legend
     title, margin = figure.layout.title.pad.b + raised, figure.layout.margin.t + raised
     figure.update_layout(legend_y=1.01 + raised / height, title_pad_b=title, height=height + margin + 120)
     slider = dynamics.slider(names, name="step")
