@@ -148,9 +148,10 @@ def test_the_slider_of_a_static_page_works_by_mouse_and_by_keyboard(exported, pa
     rail = page.locator(".slider-rail-touch-rect").bounding_box()
     page.mouse.click(rail["x"] + 4, rail["y"] + rail["height"] / 2)
     heights(page, [1, 2])
+    page.wait_for_selector(".js-plotly-plot[aria-valuetext='0']")
     page.locator(".js-plotly-plot").focus()
     page.keyboard.press("ArrowRight")
     heights(page, [1, 3])
-    assert page.locator(".js-plotly-plot").get_attribute("aria-valuetext") == "10"
+    page.wait_for_selector(".js-plotly-plot[aria-valuetext='10']")
     no_cloud_button(page)
     page.screenshot(path=tmp_path / "scrub.png")

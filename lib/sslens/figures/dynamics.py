@@ -238,6 +238,7 @@ KEYBOARD = """
     event.preventDefault();
     Plotly.animate(plot, ...slider().steps[Math.min(Math.max(next, 0), last)].args).then(say);
   });
+  plot.on("plotly_sliderchange", () => setTimeout(say));
   say();
 })();
 """
