@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 from filelock import FileLock
 from jaxtyping import UInt8
 from safetensors import SafetensorError, safe_open
@@ -81,6 +80,8 @@ def check_memory(values: int, *, field: str, got: object, what: str) -> None:
         ...
     sslens.types.InputError: size must be small enough for the memory. Got 512. It needs 5000000.0 GB, ... are free.
     """
+    import psutil  # costs more than all of this module, and only a set of files asks for it
+
     needed, free = 5 * values, psutil.virtual_memory().available  # a byte and a float for each value
     if needed > free:
         hint = f"{what} {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free."
