@@ -32,7 +32,19 @@ def power(exponent=1, steps=3):
 panel = explore(power, exponent=(0, 5), steps=(2, 9))
 panel
 """
+BOX = """
+from sslens.lab import Zoom
+
+def boxed(box=(0.0, 0.0, 0.5)):
+    x, y, half = box
+    ranges = {"xaxis_range": (x - half, x + half), "yaxis_range": (y - half, y + half)}
+    return go.Figure(go.Scatter(x=[x], y=[y]), ranges | {"title_text": f"half-side {half:.4f}"})
+
+explore(boxed, box=Zoom())
+"""
 HEIGHTS = "() => { const plot = document.querySelector('.js-plotly-plot'); return Array.from(plot._fullData[0].y); }"
+
+HALF = "() => Number(document.querySelectorAll('.js-plotly-plot')[1].layout.title.text.split(' ')[1])"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +71,8 @@ def page(browser):
 def lab(tmp_path_factory):
     """The address of a JupyterLab with one notebook, and nothing of this user's settings."""
     home = tmp_path_factory.mktemp("lab")
-    cells = [nbformat.v4.new_code_cell(CELL), nbformat.v4.new_code_cell("panel.children[0].children[0].value = 2")]
+    sources = [CELL, "panel.children[0].children[0].value = 2", BOX]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), home / "hands.ipynb")
     with socket.socket() as free:
@@ -124,6 +137,27 @@ def test_a_slider_turned_by_keyboard_changes_the_figure_in_the_page(lab, page, t
     assert page.title() != "1"
     heights(page, [0, 1, 8, 27])
     page.screenshot(path=tmp_path / "error.png")
+
+
+def test_a_box_drawn_by_mouse_is_computed_anew_and_a_double_click_goes_back(lab, page, tmp_path):
+    run_all(page, lab)
+    plot = page.locator(".js-plotly-plot").nth(1)
+    plot.scroll_into_view_if_needed()
+    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot')[1]?._fullLayout")
+    assert page.evaluate(HALF) == 0.5
+    rail = plot.locator(".nsewdrag").bounding_box()
+    page.mouse.move(rail["x"] + rail["width"] * 0.5, rail["y"] + rail["height"] * 0.5)
+    page.mouse.down()
+    page.mouse.move(rail["x"] + rail["width"] * 0.7, rail["y"] + rail["height"] * 0.3, steps=5)
+    page.mouse.up()
+    page.wait_for_function(f"() => Math.abs(({HALF})() - 0.1) < 0.005")
+    shown = page.evaluate("() => document.querySelectorAll('.js-plotly-plot')[1].layout.xaxis.range")
+    assert shown == pytest.approx([0, 0.2], abs=0.01)
+    page.screenshot(path=tmp_path / "box.png")
+    sliders = page.locator(".jp-Notebook .widget-slider")
+    assert "0.1" in sliders.nth(4).inner_text()
+    page.mouse.dblclick(rail["x"] + rail["width"] * 0.5, rail["y"] + rail["height"] * 0.5)
+    page.wait_for_function(f"() => ({HALF})() >= 0.5")
 
 
 def no_cloud_button(page):

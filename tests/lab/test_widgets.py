@@ -7,7 +7,7 @@ import ipywidgets
 import plotly.graph_objects as go
 import pytest
 
-from sslens.lab import explore
+from sslens.lab import Zoom, explore
 from sslens.types import InputError, UnknownName
 
 
@@ -139,3 +139,67 @@ def test_a_parameter_without_default_or_control_is_refused():
 def test_what_is_no_figure_is_refused():
     with pytest.raises(InputError, match="figure_of"):
         explore(lambda height=1: height, height=(0, 3))
+
+
+def boxed(box=(0.2, 0.1, 0.1)):
+    x, y, half = box
+    ranges = {"xaxis_range": (x - half, x + half), "yaxis_range": (y - half, y + half)}
+    return go.Figure(go.Scatter(y=list(box)), {**ranges, "title_text": f"half-side {half:.3g}"})
+
+
+def test_a_box_drawn_on_the_figure_moves_the_sliders_and_is_computed_anew(live):
+    panel = explore(boxed, box=Zoom())
+    (box,), _, figure = (panel.children[0].children, *panel.children[1:])
+    assert figure.data[0].y == pytest.approx((0.2, 0.1, 0.1))
+    figure.plotly_relayout({"xaxis.range": [0.5, 0.7], "yaxis.range": [0.0, 0.1]})  # as the page reports it
+    assert box.value == pytest.approx((0.6, 0.05, 0.1))
+    assert figure.data[0].y == pytest.approx(box.value)
+    assert figure.layout.yaxis.range == pytest.approx((-0.05, 0.15))  # the square around what was drawn
+    assert [slider.value for slider in box.sliders] == pytest.approx(box.value)
+
+
+def test_the_sliders_of_a_box_move_it_by_shares_of_its_size(live):
+    panel = explore(boxed, box=Zoom())
+    (box,), figure = panel.children[0].children, panel.children[2]
+    assert box.sliders[0].step == pytest.approx(0.1 / 5)
+    box.sliders[2].value = 0.01
+    assert figure.data[0].y == pytest.approx((0.2, 0.1, 0.01))
+    assert box.sliders[0].step == pytest.approx(0.01 / 5)
+
+
+def test_what_shows_no_range_is_the_whole_and_no_box_leaves_it(live):
+    panel = explore(boxed, box=Zoom(whole=2.0))
+    box = panel.children[0].children[0]
+    box.show(None, None)
+    assert box.value == pytest.approx((0, 0, 2))
+    box.show((-9, 9), (5, 6))
+    assert box.value == pytest.approx((0, 2, 2))
+    box.show((0, 1e-12), (0, 1e-12))
+    assert box.value[2] == pytest.approx(1e-6)
+
+
+@pytest.mark.parametrize("default", [(0.0, 0.0), (0.0, 3.0, 0.1), (0.0, 0.0, 0.0), (0.0, 0.0, "1"), 1.0])
+def test_a_box_out_of_reach_is_refused(default):
+    with pytest.raises(InputError, match="default of box"):
+        explore(lambda box=default: go.Figure(), box=Zoom())
+
+
+def test_a_box_without_default_begins_at_the_whole():
+    assert explore(lambda box: boxed(box), box=Zoom()).data[0].y == (0, 0, 1)
+
+
+def test_half_sides_that_cannot_be_are_refused():
+    with pytest.raises(InputError, match="smallest"):
+        Zoom(whole=1.0, smallest=1.0)
+
+
+def test_a_page_that_shows_the_nearest_step_does_not_move_the_box(live):
+    panel = explore(boxed, box=Zoom())
+    box, figure = panel.children[0].children[0], panel.children[2]
+    figure.plotly_relayout({"xaxis.range": [0.5, 0.73], "yaxis.range": [0.0, 0.23]})
+    steps = round((box.value[0] + 1) / box.x.step)
+    box.x.value = steps * box.x.step - 1
+    assert box.value == pytest.approx((0.615, 0.115, 0.115))
+    box.x.value = (steps + 1) * box.x.step - 1  # a person's key
+    assert box.value == pytest.approx((box.x.value, 0.115, 0.115))
+    assert figure.data[0].y == pytest.approx(box.value)

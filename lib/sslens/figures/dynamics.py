@@ -223,8 +223,9 @@ KEYBOARD = """
   const plot = document.getElementById("{plot_id}");
   const slider = () => plot.layout.sliders[0];
   if (!(plot.layout.sliders || []).length) return;
-  const say = () => {
-    const at = slider().active || 0;
+  let at;
+  const say = to => {
+    at = to;
     const said = {role: "slider", "aria-label": slider().currentvalue.prefix.trim(), "aria-valuemin": 0,
                   "aria-valuemax": slider().steps.length - 1, "aria-valuenow": at,
                   "aria-valuetext": slider().steps[at].label};
@@ -232,14 +233,15 @@ KEYBOARD = """
   };
   plot.tabIndex = 0;
   plot.addEventListener("keydown", event => {
-    const at = slider().active || 0, last = slider().steps.length - 1;
+    const last = slider().steps.length - 1;
     const next = {ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last}[event.key];
     if (next === undefined) return;
     event.preventDefault();
-    Plotly.animate(plot, ...slider().steps[Math.min(Math.max(next, 0), last)].args).then(say);
+    say(Math.min(Math.max(next, 0), last));
+    Plotly.animate(plot, ...slider().steps[at].args);
   });
-  plot.on("plotly_sliderchange", () => setTimeout(say));
-  say();
+  plot.on("plotly_sliderchange", event => say(event.step._index));
+  say(slider().active || 0);
 })();
 """
 """Script for ``plotly.io.to_html(post_script=..., auto_play=False)``: plotly's own slider listens to the mouse only."""

@@ -3,6 +3,8 @@
 import html
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Any, final
 
@@ -12,10 +14,45 @@ from sslens import runtime
 from sslens.types import InputError, UnknownName
 
 
+@final
+@dataclass(frozen=True)
+class Zoom:
+    """A control for a parameter (x, y, half-side), a box on the plane that the figure shows.
+
+    Three sliders, and the mouse: a box drawn on the figure is taken, and a double click goes back to the first.
+
+    Raises:
+        InputError: half-sides that do not satisfy 0 < smallest < whole.
+
+    >>> Zoom().smallest
+    1e-06
+    """
+
+    whole: float = 1.0
+    """Half-side of the largest box; centres lie within it around the origin."""
+    smallest: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not 0 < self.smallest < self.whole:
+            raise InputError("smallest", self.smallest, f"above 0 and below the whole, {self.whole}")
+
+    def holds(self, box: Any) -> bool:
+        """Whether a box is one of those that can be chosen.
+
+        >>> Zoom(whole=1.0).holds((0.0, 2.0, 0.1))
+        False
+        """
+        if not isinstance(box, tuple) or len(box) != 3 or not all(map(_is_number, box)):
+            return False
+        x, y, half = box
+        return max(abs(x), abs(y)) <= self.whole and self.smallest <= half <= self.whole
+
+
 def explore(figure_of: Callable[..., go.Figure], **controls: Any) -> Any:
     """A figure with a control for each named parameter of ``figure_of``; the plain figure where nobody is there.
 
-    A control is ``(low, high)`` or ``(low, high, step)`` for a slider, a list of choices, or a bool for a tick box.
+    A control is ``(low, high)`` or ``(low, high, step)`` for a slider, a list of choices, a bool for a tick box, or a
+    ``Zoom`` for a box that is also drawn by mouse.
     It begins at the parameter's default, else at the lowest, the first, or the bool given. Parameters without a
     control keep their defaults. What is wrong with a value is told under the controls.
 
@@ -61,8 +98,10 @@ def _checked(name: str, control: Any, *, default: Any) -> Any:
         legal = [default] if _is_number(default) and low <= default <= high else []
     elif isinstance(control, list) and control:
         legal, first, allowed = control, control[0], f"one of {control}"
+    elif isinstance(control, Zoom):
+        legal, first, allowed = [default] * control.holds(default), (0.0, 0.0, control.whole), f"a box of {control}"
     else:
-        raise InputError(name, control, "(low, high), (low, high, step), a list of choices or a bool")
+        raise InputError(name, control, "(low, high), (low, high, step), a list of choices, a bool or a Zoom")
     if default is not None and default not in legal:
         raise InputError(f"default of {name}", default, allowed)
     return first if default is None else default
@@ -75,6 +114,10 @@ def _is_number(value: Any) -> bool:
 def _control(name: str, control: Any, *, value: Any) -> Any:
     import ipywidgets as widgets  # batch runs do without
 
+    if isinstance(control, Zoom):
+        from sslens.lab.zoombox import ZoomBox
+
+        return ZoomBox(value, whole=control.whole, smallest=control.smallest)
     look = {"description": name.replace("_", " "), "value": value}
     look |= {"style": {"description_width": "initial"}, "layout": {"width": "auto", "min_width": "260px"}}
     if isinstance(control, bool):
@@ -111,8 +154,15 @@ class _Panel:
         self.message, self.widget = widgets.HTML(), live(figure)
         row = widgets.HBox(list(self.controls.values()), layout={"flex_flow": "row wrap"})
         self.box = widgets.VBox([row, self.message, self.widget])
-        for control in self.controls.values():
+        for name, control in self.controls.items():
             control.observe(self.changed, "value")
+            if isinstance(controls[name], Zoom):
+                self.widget.layout.on_change(partial(self.zoomed, control), "xaxis.range", "yaxis.range")
+
+    def zoomed(self, control: Any, _: Any, across: Any, up: Any) -> None:
+        """Hand on what a person made the figure show; a drawing moves its axes as well, which is no wish."""
+        if not self.lock.locked():
+            control.show(across, up)
 
     def changed(self, _: Any) -> None:
         """Note what is wanted and draw it, unless a drawing is under way: that one will see it."""
