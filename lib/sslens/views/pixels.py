@@ -5,10 +5,11 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
 from torch import Tensor
 
 from sslens.types import Images, InputError
-from sslens.views.recipe import Draw
+from sslens.views.draws import Draw
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the luma (Rec. 601), to which contrast, saturation, hue and grey refer."""
@@ -18,11 +19,15 @@ MULTIPLIERS = (0x7FEB352D, 0x846CA68B - 2**32)
 """Of the integer hash lowbias32, as signed 32-bit numbers."""
 
 
-def apply(images: Images, draw: Draw) -> Images:
+def apply(images: Images, draw: Draw) -> Float[Tensor, "n c _h _w"]:
     """The augmented images: a pure function, in the images' own precision; an empty draw returns ``images`` itself.
 
-    Geometry is sampled bilinearly without antialiasing. Crops and flips alone look at nothing outside the image but
-    half a pixel, and continue its border; once anything turns, shifts or scales, the outside is black (zeros).
+    They are as large as the images, or squares of ``draw.size`` pixels a side.
+
+    Geometry is sampled bilinearly. Crops and flips alone reach outside the image by no more than half a pixel, and
+    continue its border; once anything turns, shifts or scales, the outside is black (zeros). Views smaller than the
+    images are sampled as densely as the images' own pixels and then averaged over equal blocks, so that shrinking does
+    not alias; what ``scale`` below 1 shrinks is not antialiased.
     Blur reflects at the border. Brightness, contrast (about the mean luma), saturation and grey multiply, in this
     order, without the clamps others put between them, hence all one matrix A = bc · (1 − (1 − s cos θ) C + s sin θ K)
     and an offset, for factors b, c, s (0 where grey) and hue θ: C takes the luma off, K turns what is left by 90°.
@@ -39,11 +44,11 @@ def apply(images: Images, draw: Draw) -> Images:
     """
     _check(images, draw)
     if images.numel() == 0:
-        return images
+        return images.new_empty(*images.shape[:2], *_view_shape(images, draw))
     with torch.autocast(images.device.type, enabled=False):  # pixels keep their precision inside a bf16 step
         out = _coloured(_blurred(_moved(images, draw), draw.blur), draw)
         if draw.noise is not None:
-            out = torch.addcmul(out, _normal(draw.seed, images), draw.noise.to(images.dtype)[:, None, None, None])
+            out = torch.addcmul(out, _normal(draw.seed, out), draw.noise.to(out.dtype)[:, None, None, None])
         return out if out is images else out.clamp_(0, 1)
 
 
@@ -62,16 +67,26 @@ def _recolours(draw: Draw) -> bool:
     return any(stage is not None for stage in stages)
 
 
-def _moved(images: Tensor, draw: Draw) -> Tensor:
-    if all(stage is None for stage in (draw.crop, draw.flip, draw.rotation, draw.shift, draw.scale)):
-        return images
+def _view_shape(images: Tensor, draw: Draw) -> tuple[int, int]:
     height, width = images.shape[2:]
+    return (draw.size, draw.size) if draw.size else (height, width)
+
+
+def _moved(images: Tensor, draw: Draw) -> Tensor:
+    height, width = images.shape[2:]
+    shape = _view_shape(images, draw)
+    resized = shape != (height, width)
+    if not resized and all(stage is None for stage in (draw.crop, draw.flip, draw.rotation, draw.shift, draw.scale)):
+        return images
+    samples = math.ceil(height / shape[0]), math.ceil(width / shape[1])  # within a pixel of the view, down and across
     affine = _affine(draw, height / width).to(images.dtype)
-    across, down = (_centres(side, images) for side in (width, height))
+    down, across = (_centres(side * count, images) for side, count in zip(shape, samples, strict=True))
     place = affine[:, :, None, 0] * across + affine[:, :, None, 2]  # (n, xy, w)
     grid = place[:, :, None] + (affine[:, :, None, 1] * down)[..., None]  # (n, xy, h, w)
     outside = "border" if draw.rotation is draw.shift is draw.scale is None else "zeros"
     sampled = F.grid_sample(images, grid.permute(0, 2, 3, 1), padding_mode=outside, align_corners=False)
+    if resized:
+        return F.avg_pool2d(sampled, samples)
     if width & (width - 1) == height & (height - 1) == 0:  # powers of two: the weights of an image left alone are exact
         return sampled
     still = (affine == torch.eye(2, 3, device=affine.device)).all(dim=2).all(dim=1)

@@ -1,219 +1,195 @@
-"""What an augmentation may do (`Recipe`) and what was drawn from it (`Draw`, one row per image)."""
+"""What an augmentation may do: the ranges it draws from, for one group of views or several."""
 
-import math
-from dataclasses import dataclass, fields, replace
-from typing import Annotated, final, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Annotated, Any, final, get_args, get_origin, get_type_hints
 
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
-
-from sslens.types import InputError, Range, checked
+from sslens.types import Dataset, InputError, Range, UnknownName, checked
 
 Pair = tuple[float, float]
+Share = Annotated[float, Range(0, 1)]
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """The ranges an augmentation draws from; a new one changes nothing until a range is opened.
 
+    A recipe describes one group of views, and by ``further`` others with ranges of their own: small crops beside
+    large ones, weak views beside strong ones. A group takes nothing over from another.
+
     Raises:
-        InputError: a number outside its range, or a pair that is not (low, high).
+        UnknownName: a field that there is not.
+        InputError: a value outside its range, a pair that is not (low, high), or further groups within a further one.
 
     >>> Recipe(rotation=20, flip=0.5).rotation
-    20
+    20.0
     >>> Recipe(flip=1.5)
     Traceback (most recent call last):
         ...
     sslens.types.InputError: Recipe.flip must be a float in [0, 1]. Got 1.5.
+    >>> Recipe(flop=0.5)
+    Traceback (most recent call last):
+        ...
+    sslens.types.UnknownName: Recipe must be one of: area, ... Got 'flop'. Did you mean 'flip'?
     """
 
     area: Annotated[Pair, Range(0, 1, above=True)] = (1.0, 1.0)
     """Share of the image a crop keeps, resized to the whole side (uniform)."""
     aspect: Annotated[Pair, Range(0, 10, above=True)] = (1.0, 1.0)
     """Width over height of the crop, relative to the image's own (log-uniform; a crop never exceeds the image)."""
-    flip: Annotated[float, Range(0, 1)] = 0.0
+    flip: Share = 0.0
     """Probability of mirroring left and right."""
     rotation: Annotated[float, Range(0, 180)] = 0.0
     """Largest angle either way, in degrees."""
-    shift: Annotated[float, Range(0, 1)] = 0.0
+    shift: Share = 0.0
     """Largest way in either direction, on each axis, as a fraction of the side."""
     scale: Annotated[Pair, Range(0, 10, above=True)] = (1.0, 1.0)
     """Magnification of the content (uniform)."""
-    brightness: Annotated[float, Range(0, 1)] = 0.0
+    brightness: Share = 0.0
     """Reach b of the factor 1 ± b on all pixels."""
-    contrast: Annotated[float, Range(0, 1)] = 0.0
+    contrast: Share = 0.0
     """Reach of the factor on the distance from the image's mean luma."""
-    saturation: Annotated[float, Range(0, 1)] = 0.0
+    saturation: Share = 0.0
     """Reach of the factor on the distance from each pixel's luma."""
     hue: Annotated[float, Range(0, 0.5)] = 0.0
     """Largest chroma rotation either way, in turns (see `sslens.views.apply`)."""
-    grey: Annotated[float, Range(0, 1)] = 0.0
+    grey: Share = 0.0
     """Probability of losing all colour."""
     blur: Annotated[Pair, Range(0, 100)] = (0.0, 0.0)
-    """Standard deviation of the Gaussian, in pixels (uniform)."""
-    blurred: Annotated[float, Range(0, 1)] = 1.0
+    """Standard deviation of the Gaussian, in pixels of the view (uniform)."""
+    blurred: Share = 1.0
     """Probability of the blur."""
-    noise: Annotated[float, Range(0, 1)] = 0.0
+    noise: Share = 0.0
     """Standard deviation of Gaussian noise on each pixel and channel."""
+    strength: Share = 1.0
+    """Of the whole recipe: moves the ends of every range, probabilities included, towards doing nothing at 0."""
+    class_strength: tuple[Share, ...] = ()
+    """Factor on the strength for each class, in the order of the labels; empty: 1 for all."""
+    strength_factor: str = ""
+    """Name of a factor of the data set, with values in [0, 1], that multiplies each sample's strength."""
+    views: Annotated[int, Range(0, 64)] = 0
+    """Views of each image in this group; 0: as many as the objective compares."""
+    size: Annotated[int, Range(0, 1024)] = 0
+    """Side in pixels of the square views of this group; 0: as large as the images."""
+    further: tuple["Recipe", ...] = ()
+    """Further groups of views; they have no further ones themselves."""
+
+    def __new__(cls, **values: Any) -> "Recipe":
+        """Check what is given before the generated ``__init__`` meets it, so that every error is our own."""
+        legal = _annotations()
+        for name, value in values.items():
+            if name not in legal:
+                raise UnknownName("Recipe", name, legal)
+            _checked(f"Recipe.{name}", value, legal[name])
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        for spec in fields(self):
-            kind, limit = get_args(spec.type)
-            name, value = f"Recipe.{spec.name}", getattr(self, spec.name)
-            if kind is float:
-                checked(name, value, spec.type)
-                continue
-            if not isinstance(value, tuple) or len(value) != 2:
-                raise InputError(name, value, f"a pair (low, high) in {limit}")
-            low, high = (checked(name, bound, Annotated[float, limit]) for bound in value)
-            if low > high:
-                raise InputError(name, value, "a pair (low, high) with low <= high")
+        for name, annotation in _annotations().items():
+            value = _checked(f"Recipe.{name}", getattr(self, name), annotation)
+            object.__setattr__(self, name, value)  # 1 becomes 1.0: equal recipes have equal JSON
+
+    @property
+    def groups(self) -> tuple["Recipe", ...]:
+        """The recipe of each group of views, in the order in which they are drawn; this one is the first.
+
+        >>> [group.size for group in Recipe(further=(Recipe(size=8),)).groups]
+        [0, 8]
+        """
+        return (self, *self.further)
+
+    def check(self, data: Dataset) -> None:
+        """Refuse a data set whose classes or factors do not fit, before anything is trained on it.
+
+        Raises:
+            InputError: images that are texts; ``class_strength`` for another number of classes; a ``strength_factor``
+                whose values leave [0, 1].
+            UnknownName: a ``strength_factor`` that the set does not have.
+        """
+        if data.images.ndim != 4:
+            raise InputError("Recipe", tuple(data.images.shape), "applied to images (n, c, h, w)")
+        for group in self.groups:
+            if len(group.class_strength) not in (0, len(data.classes)):
+                allowed = f"one number in [0, 1] for each of the {len(data.classes)} classes"
+                raise InputError("Recipe.class_strength", group.class_strength, allowed)
+            if group.strength_factor:
+                _check_factor(group.strength_factor, data)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that differ from the defaults, tuples as lists and further groups as objects.
+
+        >>> Recipe(flip=0.5, further=(Recipe(area=(0.1, 0.4)),)).to_json()
+        {'flip': 0.5, 'further': [{'area': [0.1, 0.4]}]}
+        """
+        values = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        return {spec.name: _plain(values[spec.name]) for spec in fields(self) if values[spec.name] != spec.default}
+
+    @classmethod
+    def of_json(cls, mapping: Mapping[str, Any]) -> "Recipe":
+        """The recipe that ``to_json`` described.
+
+        Raises:
+            UnknownName: a field that there is not.
+            InputError: no object, or a value that its field does not take.
+
+        >>> Recipe.of_json({"area": [0.5, 1]}) == Recipe(area=(0.5, 1.0))
+        True
+        """
+        if not isinstance(mapping, Mapping):
+            raise InputError("Recipe", mapping, "an object of field names and values")
+        values: dict[str, Any] = {}
+        for name, value in mapping.items():
+            values[str(name)] = tuple(value) if isinstance(value, list) else value
+        if isinstance(values.get("further"), tuple):
+            values["further"] = tuple(cls.of_json(group) for group in values["further"])
+        return cls(**values)
 
 
-RECIPES: dict[str, Recipe] = {
-    "none": Recipe(),
-    # 8 to 10 pixels of ink on 16: a shift of 0.2 (3.2 pixels) keeps 96 % of the ink on the canvas on average, 70 % or
-    # more for 98 in 100 digits; 0.45 would keep 77 % and lose half of many. A mirrored digit is no digit: no flip.
-    "digits": Recipe(rotation=20.0, shift=0.2, contrast=0.3, noise=0.15),
-    "natural": Recipe(
-        area=(0.3, 1.0),
-        aspect=(3 / 4, 4 / 3),
-        flip=0.5,
-        brightness=0.4,
-        contrast=0.4,
-        saturation=0.4,
-        hue=0.1,
-        grey=0.2,
-    ),
-}
-"""Recipes by name: nothing, digits on 16x16, colour photographs on 32x32."""
+@cache
+def _annotations() -> dict[str, Any]:
+    return get_type_hints(Recipe, include_extras=True)
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Draw:
-    """What was drawn, one row per image; None where a stage is left out. Applied again it gives the same bits.
-
-    Kept in float64 whatever the images are, so that runs in either precision see the same augmentations.
-
-    >>> rows = draw(Recipe(rotation=20.0), 4, torch.Generator().manual_seed(0))
-    >>> len(rows.take(torch.tensor([2, 0]))), rows.hue
-    (2, None)
-    """
-
-    seed: Int[Tensor, "n"]
-    """Of the noise field; below 2³¹."""
-    crop: Float[Tensor, "n 4"] | None = None
-    """Left, top, width, height as fractions of the image."""
-    flip: Bool[Tensor, "n"] | None = None
-    rotation: Float[Tensor, "n"] | None = None
-    """Degrees, counter-clockwise about the centre."""
-    shift: Float[Tensor, "n 2"] | None = None
-    """Right and down, as fractions of the side."""
-    scale: Float[Tensor, "n"] | None = None
-    """Magnification about the centre."""
-    brightness: Float[Tensor, "n"] | None = None
-    """Factor on all pixels."""
-    contrast: Float[Tensor, "n"] | None = None
-    """Factor on the distance from the image's mean luma."""
-    saturation: Float[Tensor, "n"] | None = None
-    """Factor on the distance from each pixel's luma."""
-    hue: Float[Tensor, "n"] | None = None
-    """Turns; positive from red towards yellow and green."""
-    grey: Bool[Tensor, "n"] | None = None
-    blur: Float[Tensor, "n"] | None = None
-    """Standard deviation in pixels; 0 leaves the image alone."""
-    noise: Float[Tensor, "n"] | None = None
-    """Standard deviation on pixels in [0, 1]."""
-
-    def __len__(self) -> int:
-        return len(self.seed)
-
-    def take(self, index: Int[Tensor, "m"]) -> "Draw":
-        """The rows at ``index``, in that order."""
-        held = {spec.name: getattr(self, spec.name) for spec in fields(self)}
-        return replace(self, **{name: rows[index] for name, rows in held.items() if rows is not None})
+def _checked(name: str, value: Any, annotation: Any) -> Any:
+    """The value of a field, its numbers in the types that are declared."""
+    kind, *limits = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+    if kind is Recipe:
+        return _checked_group(name, value)
+    if kind == Pair:
+        return _checked_pair(name, value, limits[0])
+    if get_origin(kind) is tuple:
+        if not isinstance(value, tuple):
+            raise InputError(name, value, "a tuple")
+        return tuple(_checked(f"{name}[{place}]", each, get_args(kind)[0]) for place, each in enumerate(value))
+    return checked(name, value, annotation)
 
 
-def draw(recipe: Recipe, n: int, generator: torch.Generator, *, strength: Float[Tensor, "n"] | None = None) -> Draw:
-    """Draw the parameters of ``n`` images, on the generator's device, from one block of uniform numbers.
-
-    ``strength`` in [0, 1], one per image, moves the ends of every range, probabilities included, linearly towards
-    doing nothing (of ``aspect``, their logarithms): 0 leaves an image bit for bit alone, 1 and None are the full
-    recipe. A stage has its own rows of the block, so opening one range never changes what another draws.
-    On a GPU strengths are not checked, which would mean waiting for it.
-
-    Raises:
-        InputError: ``n`` is negative; ``strength`` has another length or leaves [0, 1].
-
-    >>> strength = torch.tensor([1.0, 0.5, 0.1])
-    >>> draw(Recipe(rotation=20.0), 3, torch.Generator().manual_seed(0), strength=strength).rotation
-    tensor([-2.3680, -1.8544, -1.1782], dtype=torch.float64)
-    """
-    if n < 0:
-        raise InputError("n", n, "0 or more")
-    u = torch.rand(17, n, generator=generator, device=generator.device, dtype=torch.float64)
-    s = torch.ones_like(u[0]) if strength is None else checked_strength(strength, n).to(u)
-    swing = s * (2 * u - 1)
-    blur = _between(recipe.blur, u[15], neutral=0.0, strength=s) if recipe.blurred else None
-    return Draw(
-        seed=(u[16] * 2**31).long(),
-        crop=_crop(recipe, u[0:4], strength=s),
-        flip=_chance(recipe.flip, u[4], strength=s),
-        rotation=_reach(recipe.rotation, swing[5]),
-        shift=_reach(recipe.shift, swing[6:8].mT),
-        scale=_between(recipe.scale, u[8], neutral=1.0, strength=s),
-        brightness=_factor(recipe.brightness, swing[9]),
-        contrast=_factor(recipe.contrast, swing[10]),
-        saturation=_factor(recipe.saturation, swing[11]),
-        hue=_reach(recipe.hue, swing[12]),
-        grey=_chance(recipe.grey, u[13], strength=s),
-        blur=None if blur is None else blur * (u[14] < s * recipe.blurred),
-        noise=_reach(recipe.noise, s),
-    )
+def _checked_group(name: str, value: Any) -> Recipe:
+    if not isinstance(value, Recipe) or value.further:
+        raise InputError(name, value, "a Recipe without further groups of its own")
+    return value
 
 
-def checked_strength(strength: Float[Tensor, "m"], n: int) -> Float[Tensor, "m"]:
-    """The strengths, if there is one in [0, 1] for each of ``n`` images.
-
-    Raises:
-        InputError: another number of them, or one outside [0, 1] (not looked at on a GPU).
-
-    >>> checked_strength(torch.tensor([0.0, 1.0]), 2)
-    tensor([0., 1.])
-    """
-    if strength.shape != (n,):
-        raise InputError("strength", tuple(strength.shape), f"one number for each of the {n} images")
-    if strength.device.type == "cpu" and not ((strength >= 0) & (strength <= 1)).all():
-        raise InputError("strength", [strength.min().item(), strength.max().item()], "numbers in [0, 1]")
-    return strength
+def _checked_pair(name: str, value: Any, limit: Range) -> Pair:
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise InputError(name, value, f"a pair (low, high) in {limit}")
+    low, high = (checked(name, bound, Annotated[float, limit]) for bound in value)
+    if low > high:
+        raise InputError(name, value, "a pair (low, high) with low <= high")
+    return low, high
 
 
-def _reach(largest: float, swing: Tensor) -> Tensor | None:
-    return None if largest == 0 else largest * swing
+def _check_factor(name: str, data: Dataset) -> None:
+    if name not in data.factors:
+        raise UnknownName("Recipe.strength_factor", name, data.factors)
+    values = data.factors[name]
+    if not ((values >= 0) & (values <= 1)).all():
+        bounds = f"{name} from {values.min():g} to {values.max():g}"
+        raise InputError("Recipe.strength_factor", bounds, "a factor with values in [0, 1]")
 
 
-def _factor(largest: float, swing: Tensor) -> Tensor | None:
-    return None if largest == 0 else 1 + largest * swing
-
-
-def _between(pair: Pair, u: Tensor, *, neutral: float, strength: Tensor) -> Tensor | None:
-    low, high = pair
-    return None if low == high == neutral else neutral + strength * (low + (high - low) * u - neutral)
-
-
-def _chance(probability: float, u: Tensor, *, strength: Tensor) -> Tensor | None:
-    return None if probability == 0 else u < strength * probability
-
-
-def _crop(recipe: Recipe, u: Tensor, *, strength: Tensor) -> Tensor | None:
-    if recipe.area == recipe.aspect == (1, 1):
-        return None
-    low, high = recipe.area
-    area = 1 + strength * (low + (high - low) * u[0] - 1)
-    low, high = (math.log(bound) for bound in recipe.aspect)
-    stretch = (strength * (low + (high - low) * u[1])).exp()
-    width, height = (area * stretch).sqrt().clamp(max=1), (area / stretch).sqrt().clamp(max=1)
-    return torch.stack([u[2] * (1 - width), u[3] * (1 - height), width, height], dim=1)  # (n, 4)
+def _plain(value: Any) -> Any:
+    if isinstance(value, Recipe):
+        return value.to_json()
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value

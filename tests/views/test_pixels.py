@@ -1,38 +1,17 @@
-"""Augmentations: kornia and closed forms as oracles, exact identity and replay, ranges, strengths, the noise field."""
+"""Draws applied: kornia and closed forms as oracles, exact identity and replay, sizes, the noise field."""
 
 import inspect
 import math
 import warnings
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.stats import kstest
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from sslens.types import InputError
-from sslens.views import RECIPES, Draw, Recipe, apply, draw, views
-
-EVERYTHING = Recipe(
-    area=(0.3, 0.9),
-    aspect=(0.5, 2.0),
-    flip=0.5,
-    rotation=90.0,
-    shift=0.2,
-    scale=(0.7, 1.4),
-    brightness=0.4,
-    contrast=0.4,
-    saturation=0.4,
-    hue=0.5,
-    grey=0.2,
-    blur=(0.3, 2.0),
-    blurred=0.7,
-    noise=0.1,
-)
-SHAPES = [(3, 16, 16), (1, 16, 16), (3, 12, 20), (1, 7, 5)]
+from sslens.views import RECIPES, Draw, Recipe, apply
+from tests.views.cases import EVERYTHING, SHAPES, by_hand, drawn, ones, pictures, seeded
 
 
 @pytest.fixture(scope="module")
@@ -46,139 +25,6 @@ def kornia():
     return kornia
 
 
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def pictures(n, *shape, low=0.0, high=1.0):
-    return low + (high - low) * torch.rand(n, *shape, generator=seeded(7))
-
-
-def drawn(recipe, n, *, seed=0, strength=None) -> Any:  # not Draw, whose stages may be None to a type checker
-    return draw(recipe, n, seeded(seed), strength=strength)
-
-
-def by_hand(n, **rows):
-    return Draw(seed=torch.arange(n), **rows)
-
-
-def ones(n):
-    return torch.ones(n, dtype=torch.float64)
-
-
-# Recipes and draws
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "legal"),
-    [
-        ("rotation", -1.0, "a float in [0, 180]"),
-        ("rotation", math.nan, "a float in [0, 180]"),
-        ("flip", 1.5, "a float in [0, 1]"),
-        ("area", (0.0, 1.0), "a float in (0, 1]"),
-        ("scale", (1.2, 0.8), "a pair (low, high) with low <= high"),
-        ("blur", (0.0, math.inf), "a float in [0, 100]"),
-        ("hue", 0.6, "a float in [0, 0.5]"),
-    ],
-)
-def test_a_recipe_out_of_range_names_field_value_and_legal_values(field, value, legal):
-    with pytest.raises(InputError) as caught:
-        Recipe(**{field: value})
-    assert str(caught.value).startswith(f"Recipe.{field} must be {legal}. Got ")
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_empty_recipe_returns_the_images_bit_for_bit(shape):
-    images = pictures(4, *shape)
-    assert RECIPES["none"] == Recipe()
-    assert torch.equal(views(images, Recipe(), seeded()), torch.stack([images, images]))
-
-
-def test_a_stage_that_is_not_in_the_recipe_is_not_in_the_draw():
-    held = {spec.name for spec in fields(Draw) if getattr(drawn(RECIPES["digits"], 3), spec.name) is not None}
-    assert held == {"seed", "rotation", "shift", "contrast", "noise"}
-
-
-def test_the_same_seed_draws_the_same_and_another_seed_does_not():
-    first, again, other = (drawn(EVERYTHING, 8, seed=seed) for seed in (1, 1, 2))
-    for spec in fields(Draw):
-        assert torch.equal(getattr(first, spec.name), getattr(again, spec.name))
-    assert not torch.equal(first.rotation, other.rotation)
-
-
-def test_opening_one_range_leaves_what_the_others_draw():
-    plain, more = Recipe(rotation=20.0), Recipe(rotation=20.0, area=(0.5, 1.0), hue=0.1, noise=0.1)
-    assert torch.equal(drawn(plain, 9).rotation, drawn(more, 9).rotation)
-    assert torch.equal(drawn(plain, 9).seed, drawn(more, 9).seed)
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    low=st.floats(0.05, 1.0),
-    high=st.floats(0.05, 1.0),
-    reach=st.floats(0.0, 0.5),
-    strength=st.floats(0.0, 1.0),
-    seed=st.integers(0, 1000),
-)
-def test_every_parameter_stays_in_its_range_shrunk_by_the_strength(low, high, reach, strength, seed):
-    low, high = sorted((low, high))
-    recipe = Recipe(
-        area=(low, high), scale=(low, high), rotation=180 * reach, shift=reach, contrast=reach, hue=reach, noise=reach
-    )
-    n, slack = 50, 1e-12
-    rows = drawn(recipe, n, seed=seed, strength=torch.full((n,), strength, dtype=torch.float64))
-    bounds = {"scale": (1 + strength * (low - 1), 1 + strength * (high - 1)), "noise": (0, strength * reach)}
-    for name, centre, largest in (("rotation", 0, 180), ("shift", 0, 1), ("contrast", 1, 1), ("hue", 0, 1)):
-        bounds[name] = (centre - strength * largest * reach, centre + strength * largest * reach)
-    for name, (least, most) in bounds.items():
-        values = getattr(rows, name)
-        assert values is None or (values.min() >= least - slack and values.max() <= most + slack)
-    if rows.crop is not None:
-        left, top, width, height = rows.crop.unbind(1)
-        share = width * height
-        assert (share >= 1 + strength * (low - 1) - slack).all() and (share <= 1 + strength * (high - 1) + slack).all()
-        assert (left >= 0).all() and (top >= 0).all()
-        assert (left + width <= 1 + slack).all() and (top + height <= 1 + slack).all()
-
-
-def test_draws_fill_their_ranges_evenly():
-    rows = drawn(EVERYTHING, 20_000)
-    assert kstest((rows.rotation / 90).numpy(), "uniform", (-1, 2)).pvalue > 1e-3
-    assert kstest(rows.scale.numpy(), "uniform", (0.7, 0.7)).pvalue > 1e-3
-    assert kstest((rows.seed / 2**31).numpy(), "uniform").pvalue > 1e-3
-    assert rows.flip.double().mean().item() == pytest.approx(0.5, abs=0.015)
-    assert rows.grey.double().mean().item() == pytest.approx(0.2, abs=0.012)
-    assert (rows.blur > 0).double().mean().item() == pytest.approx(0.7, abs=0.015)
-
-
-def test_what_one_stage_draws_says_nothing_about_another():
-    rows = drawn(replace(EVERYTHING, area=(0.1, 0.4)), 20_000)
-    single = ("seed", "flip", "rotation", "scale", "brightness", "contrast", "saturation", "hue", "grey", "blur")
-    columns = [getattr(rows, name).double() for name in single]
-    left, _, width, height = rows.crop.unbind(1)
-    columns += [*rows.shift.unbind(1), width * height, (width / height).log(), left / (1 - width)]
-    correlation = torch.corrcoef(torch.stack(columns))
-    assert (correlation - torch.eye(len(correlation))).abs().max() < 5 / math.sqrt(20_000)
-
-
-def test_the_aspect_of_a_crop_is_log_uniform_and_its_place_covers_the_room_left():
-    rows = drawn(Recipe(area=(0.2, 0.2), aspect=(0.5, 2.0)), 20_000)
-    left, top, width, height = rows.crop.unbind(1)
-    assert kstest((width / height).log2().numpy(), "uniform", (-1, 2)).pvalue > 1e-3
-    assert kstest((left / (1 - width)).numpy(), "uniform").pvalue > 1e-3
-    assert kstest((top / (1 - height)).numpy(), "uniform").pvalue > 1e-3
-    torch.testing.assert_close(width * height, 0.2 * ones(20_000))
-
-
-def test_a_crop_that_would_not_fit_keeps_the_whole_side():
-    width, height = drawn(Recipe(area=(1.0, 1.0), aspect=(2.0, 2.0)), 3).crop[:, 2:].unbind(1)
-    assert torch.equal(width, ones(3))
-    torch.testing.assert_close(height, math.sqrt(0.5) * ones(3))
-
-
-# Strength
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 def test_strength_zero_leaves_an_image_bit_for_bit_alone_among_others_that_change(shape):
     images = pictures(40, *shape)
@@ -187,30 +33,6 @@ def test_strength_zero_leaves_an_image_bit_for_bit_alone_among_others_that_chang
     out = apply(images, rows)
     assert torch.equal(out[::2], images[::2])
     assert ((out[1::2] - images[1::2]).flatten(1).abs().amax(1) > 1e-3).all()
-
-
-@pytest.mark.parametrize("name", sorted(RECIPES))
-def test_strength_one_is_the_full_recipe(name):
-    images = pictures(6, 3, 8, 8)
-    full, strong = (views(images, RECIPES[name], seeded(), strength=s) for s in (None, torch.ones(6)))
-    assert torch.equal(full, strong)
-
-
-def test_half_the_strength_halves_every_departure():
-    full, half = (drawn(EVERYTHING, 50, strength=torch.full((50,), s)) for s in (1.0, 0.5))
-    for name, centre in {"rotation": 0, "shift": 0, "hue": 0, "noise": 0}.items() | {"scale": 1, "contrast": 1}.items():
-        torch.testing.assert_close(getattr(half, name) - centre, (getattr(full, name) - centre) / 2)
-    assert (half.flip <= full.flip).all() and 0 < half.flip.sum() < full.flip.sum()
-
-
-def test_views_gives_both_views_of_an_image_its_strength():
-    images = pictures(6, 1, 16, 16)
-    pair = views(images, RECIPES["digits"], seeded(), strength=torch.tensor([0.0, 1.0] * 3))
-    assert torch.equal(pair[:, ::2], torch.stack([images, images])[:, ::2])
-    assert not torch.equal(pair[0, 1::2], pair[1, 1::2])
-
-
-# Replay, rows, precisions, layouts
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -251,13 +73,6 @@ def test_a_mixed_precision_region_does_not_coarsen_pixels():
     assert torch.equal(inside, apply(images, rows))
 
 
-def test_no_stage_looks_at_the_value_of_a_tensor():
-    apply(pictures(2, 3, 8, 8), drawn(EVERYTHING, 2))  # fills the caches with real constants
-    with FakeTensorMode(allow_non_fake_inputs=True):  # raises where python asks for a number out of a tensor
-        pair = views(torch.rand(4, 3, 8, 8), EVERYTHING, torch.Generator())
-    assert pair.shape == (2, 4, 3, 8, 8)
-
-
 def test_gradients_reach_the_images():
     images = pictures(2, 3, 4, 4, low=0.4, high=0.6).double().requires_grad_()
     rows = drawn(replace(EVERYTHING, noise=0.01, brightness=0.1), 2)
@@ -267,13 +82,6 @@ def test_gradients_reach_the_images():
 def test_results_stay_in_the_unit_interval():
     out = apply(pictures(50, 3, 8, 8), drawn(replace(EVERYTHING, noise=1.0, brightness=1.0), 50))
     assert out.min() == 0 and out.max() == 1
-
-
-@pytest.mark.parametrize("n", [0, 1])
-@pytest.mark.parametrize("name", [*sorted(RECIPES), "everything"])
-def test_no_image_and_one_image_work(name, n):
-    out = views(pictures(n, 3, 8, 8), RECIPES.get(name, EVERYTHING), seeded(), count=3)
-    assert out.shape == (3, n, 3, 8, 8) and out.isfinite().all()
 
 
 def test_a_single_pixel_survives_every_stage():
@@ -498,21 +306,7 @@ def test_noise_is_standard_normal_and_white():
         assert abs(((a**2 - 1) * (b**2 - 1)).mean()) < 4 * 2 / math.sqrt(a.numel()), name
 
 
-def test_two_views_of_an_image_have_different_noise():
-    pair = views(torch.full((50, 1, 16, 16), 0.5), Recipe(noise=0.05), seeded()) - 0.5
-    same = (pair[0] * pair[1]).flatten(1).mean(1) / 0.05**2
-    assert same.abs().max() < 5 / 16
-
-
 # What bad input gets
-
-
-@pytest.mark.parametrize("strength", [[0.0, 1.0], [0.0, 1.5, 0.0], [0.0, -0.1, 0.0], [0.0, math.nan, 0.0]])
-def test_strengths_of_wrong_number_or_value_are_refused(strength):
-    with pytest.raises(InputError, match="strength must be"):
-        drawn(EVERYTHING, 3, strength=torch.tensor(strength))
-    with pytest.raises(InputError, match="strength must be"):
-        inspect.unwrap(views)(pictures(3, 3, 8, 8), EVERYTHING, seeded(), strength=torch.tensor(strength))
 
 
 def test_a_draw_for_another_number_of_images_is_refused():
@@ -526,15 +320,54 @@ def test_images_of_wrong_shape_or_kind_are_refused(images):
         inspect.unwrap(apply)(images, drawn(Recipe(), 3))  # behind the shape check of the tests
 
 
-def test_colour_needs_one_or_three_channels_and_geometry_does_not():
-    images = pictures(2, 2, 8, 8)
-    assert views(images, Recipe(rotation=20.0, blur=(1.0, 1.0), noise=0.1), seeded()).shape == (2, 2, 2, 8, 8)
-    with pytest.raises(InputError, match="of 1 or 3 channels"):
-        views(images, RECIPES["natural"], seeded())
+# Sizes
 
 
-def test_negative_counts_are_refused():
-    with pytest.raises(InputError, match="n must be 0 or more"):
-        drawn(Recipe(), -1)
-    with pytest.raises(InputError, match="count must be 1 or more"):
-        views(pictures(2, 3, 8, 8), Recipe(), seeded(), count=0)
+@pytest.mark.parametrize("side", [16, 24])
+def test_a_whole_fraction_of_the_side_is_the_mean_of_blocks(side):
+    images = pictures(4, 3, side, side).double()
+    out = apply(images, by_hand(4, size=8))
+    torch.testing.assert_close(out, torch.nn.functional.adaptive_avg_pool2d(images, 8), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize(("side", "size"), [(8, 16), (12, 20)])
+def test_a_larger_size_is_the_bilinear_enlargement(side, size):
+    images = pictures(4, 3, side, side).double()
+    expected = torch.nn.functional.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(apply(images, by_hand(4, size=size)), expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("size", [5, 7, 8, 11])
+def test_what_is_too_fine_for_a_smaller_size_turns_grey_instead_of_into_another_pattern(size):
+    board = (torch.arange(16)[:, None] + torch.arange(16)) % 2
+    images = board.double().expand(1, 1, 16, 16)
+    aliased = torch.nn.functional.interpolate(images, size=(size, size), mode="nearest")
+    assert (apply(images, by_hand(1, size=size)) - 0.5).abs().max() < 0.15 < (aliased - 0.5).abs().max()
+
+
+def test_a_small_crop_is_that_part_of_the_large_one(kornia):
+    images = pictures(6, 3, 16, 16).double()
+    rows = drawn(Recipe(area=(0.2, 0.6), flip=0.5), 6)
+    small = apply(images, replace(rows, size=8))
+    assert small.shape == (6, 3, 8, 8)
+    blocks = torch.nn.functional.avg_pool2d(apply(images, rows), 2)
+    torch.testing.assert_close(small, blocks, atol=1e-12, rtol=0)
+
+
+def test_images_that_are_not_square_give_square_views_when_a_size_is_given():
+    images = pictures(2, 3, 12, 20).double()
+    out = apply(images, by_hand(2, size=4))
+    torch.testing.assert_close(out, torch.nn.functional.adaptive_avg_pool2d(images, 4), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_stage_works_in_another_size(shape):
+    images, rows = pictures(5, *shape), replace(drawn(EVERYTHING, 5), size=9)
+    assert apply(images, rows).shape == (5, shape[0], 9, 9)
+    assert apply(images[:0], rows.take(torch.arange(0))).shape == (0, shape[0], 9, 9)
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), Recipe(area=(0.3, 1.0), flip=0.5, noise=0.1)])
+def test_the_images_own_size_changes_no_bit(recipe):
+    images, rows = pictures(5, 3, 12, 12), drawn(recipe, 5)
+    assert torch.equal(apply(images, replace(rows, size=12)), apply(images, rows))
