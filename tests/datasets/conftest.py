@@ -11,10 +11,10 @@ from sslens.datasets.fetch import Source
 
 
 class Site:
-    """Files by path; ``asked`` keeps every request's path and headers."""
+    """Files by path; ``requests`` keeps every request's path and headers."""
 
     def __init__(self, port):
-        self.root, self.files, self.claimed, self.asked = f"http://127.0.0.1:{port}/", {}, {}, []
+        self.root, self.files, self.claimed, self.requests = f"http://127.0.0.1:{port}/", {}, {}, []
         self.halfway, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
@@ -25,7 +25,7 @@ class Site:
         return Source(self.root + name, len(published), hashlib.sha256(published).hexdigest())
 
     def answer(self, handler):
-        self.asked.append((handler.path, dict(handler.headers)))
+        self.requests.append((handler.path, dict(handler.headers)))
         if handler.path not in self.files:
             return handler.send_error(404)
         content = self.files[handler.path]

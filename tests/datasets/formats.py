@@ -39,7 +39,7 @@ def columns(images):
     return bytes(content)
 
 
-def packed(entries):
+def archive_of(entries):
     """A gzipped tar archive of members and their content."""
     with io.BytesIO() as file:
         with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as archive:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sslens import runtime
+from sslens import progress
 from sslens.datasets import fetch as module
 from sslens.datasets.fetch import fetch
 from sslens.types import DamagedFile, InputError
@@ -34,23 +34,23 @@ def test_a_file_is_fetched_whole_and_readable_by_all(site, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["set.gz"]
 
 
-def test_what_is_there_is_not_asked_for(site, tmp_path):
+def test_what_is_there_is_not_requested(site, tmp_path):
     source = site.offer("set.gz", CONTENT)
     (tmp_path / "set.gz").write_bytes(CONTENT)
     assert fetch([source], tmp_path) == [tmp_path / "set.gz"]
-    assert site.asked == []
+    assert site.requests == []
 
 
-def test_only_what_is_missing_is_asked_for(site, tmp_path):
+def test_only_what_is_missing_is_requested(site, tmp_path):
     sources = [site.offer(name, name.encode()) for name in ("a.gz", "b.gz", "c.gz")]
     (tmp_path / "b.gz").write_bytes(b"b.gz")
     fetch(sources, tmp_path)
-    assert [path for path, _ in site.asked] == ["/a.gz", "/c.gz"]
+    assert [path for path, _ in site.requests] == ["/a.gz", "/c.gz"]
 
 
-def test_the_server_is_asked_for_the_bytes_as_they_are(site, tmp_path):
+def test_the_bytes_are_requested_as_they_are(site, tmp_path):
     fetch([site.offer("set.gz", CONTENT)], tmp_path)
-    assert site.asked[0][1]["Accept-Encoding"] == "identity"
+    assert site.requests[0][1]["Accept-Encoding"] == "identity"
 
 
 def test_a_redirection_is_followed(site, tmp_path, monkeypatch):
@@ -72,22 +72,27 @@ def test_a_redirection_is_followed(site, tmp_path, monkeypatch):
 # Progress
 
 
+def heartbeat(path):
+    content = json.loads(path.read_text())
+    return content["label"], content["step"], content["total"]
+
+
 def test_a_batch_runner_reads_how_far_it_is(site, tmp_path, monkeypatch):
-    told = tmp_path / "progress.json"
-    monkeypatch.setenv("SSLENS_PROGRESS", str(told))
+    written = tmp_path / "progress.json"
+    monkeypatch.setenv("SSLENS_PROGRESS", str(written))
     site.go_on.clear()
     source = site.offer("set.gz", CONTENT)
     thread = threading.Thread(target=fetch, args=([source], tmp_path / "data"))
     (tmp_path / "data").mkdir()
     thread.start()
     try:
-        while not told.exists() and thread.is_alive():
+        while not written.exists() and thread.is_alive():
             thread.join(0.01)
-        assert json.loads(told.read_text()) == {"label": "set.gz", "step": 1, "total": 3}  # MiB of 2.4
+        assert heartbeat(written) == ("set.gz", 1, 3)  # MiB of 2.4
     finally:
         site.go_on.set()
         thread.join()
-    assert json.loads(told.read_text()) == {"label": "set.gz", "step": 3, "total": 3}
+    assert heartbeat(written) == ("set.gz", 3, 3)
 
 
 def test_a_person_sees_a_bar_and_nobody_else_sees_anything(site, tmp_path, monkeypatch, capfd):
@@ -99,7 +104,10 @@ def test_a_person_sees_a_bar_and_nobody_else_sees_anything(site, tmp_path, monke
         def update(self, step):
             self.n += step
 
-    monkeypatch.setattr(runtime, "_bar", lambda total, label: bars.append((total, label, Bar())) or bars[-1][2])
+        def close(self):
+            pass
+
+    monkeypatch.setattr(progress, "_bar", lambda total, label: bars.append((total, label, Bar())) or bars[-1][2])
     fetch([site.offer("set.gz", CONTENT)], tmp_path)
     assert bars == []
     monkeypatch.setenv("SSLENS_LIVE", "1")
@@ -111,7 +119,7 @@ def test_a_person_sees_a_bar_and_nobody_else_sees_anything(site, tmp_path, monke
 # What goes wrong on the way
 
 
-def test_without_a_network_all_that_is_missing_is_told_at_once(tmp_path):
+def test_without_a_network_all_that_is_missing_is_named_at_once(tmp_path):
     root, folder = f"http://127.0.0.1:{free_port()}/", tmp_path / "mnist"
     folder.mkdir()
     sources = [module.Source(root + name, 5_148, name[0] * 64) for name in ("a.gz", "b.gz")]
@@ -131,7 +139,7 @@ def test_what_was_fetched_before_the_network_failed_is_kept(site, tmp_path):
     assert "a.gz:" not in str(caught.value)
     site.files["/b.gz"] = kept
     fetch(sources, tmp_path)
-    assert [path for path, _ in site.asked] == ["/a.gz", "/b.gz", "/b.gz", "/c.gz"]
+    assert [path for path, _ in site.requests] == ["/a.gz", "/b.gz", "/b.gz", "/c.gz"]
 
 
 def truncated(site, content):
@@ -193,13 +201,13 @@ def test_no_more_is_taken_than_was_published(site, tmp_path, harm):
         fetch([harm(site, CONTENT)], tmp_path)
 
 
-def test_a_wrong_checksum_is_told_with_the_right_one(site, tmp_path):
+def test_a_wrong_checksum_is_reported_with_the_right_one(site, tmp_path):
     source = altered(site, CONTENT)
     with pytest.raises(InputError, match=rf"does not match .*{source.sha256}"):
         fetch([source], tmp_path)
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(site, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing(site, tmp_path, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
@@ -226,13 +234,13 @@ def test_a_killed_download_leaves_no_half_file_under_the_name_and_starts_again(s
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [(CONTENT[:-1], "2,499,999 bytes"), (CONTENT[:-1] + b"?", "SHA-256"), (b"", "0 bytes")]
+    ("content", "message"), [(CONTENT[:-1], "2,499,999 bytes"), (CONTENT[:-1] + b"?", "SHA-256"), (b"", "0 bytes")]
 )
-def test_a_wrong_file_in_the_place_is_told_and_left_as_it_is(site, tmp_path, content, told):
+def test_a_wrong_file_in_the_place_is_refused_and_left_as_it_is(site, tmp_path, content, message):
     sources = [site.offer("first.gz", b"first"), site.offer("set.gz", CONTENT)]
     (tmp_path / "set.gz").write_bytes(content)
-    with pytest.raises(DamagedFile, match=told) as caught:
+    with pytest.raises(DamagedFile, match=message) as caught:
         fetch(sources, tmp_path)
     assert str(tmp_path / "set.gz") in str(caught.value)
     assert (tmp_path / "set.gz").read_bytes() == content
-    assert site.asked == []
+    assert site.requests == []

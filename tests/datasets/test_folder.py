@@ -1,18 +1,16 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from sslens import runtime
-from sslens.datasets import cache, folder, images, load
+from sslens import fingerprint, store
+from sslens.datasets import folder, images, load
 from sslens.types import DamagedFile, InputError
 
 
@@ -141,7 +139,7 @@ def test_control_characters_in_file_names_are_refused(tree):
 
 
 @pytest.mark.parametrize("path", ["/no/such/place", "relative/nowhere", " ", "~nobody-at-all/x", "a\0b", "x" * 5000])
-def test_a_missing_path_is_told_with_the_layout(path):
+def test_a_missing_path_is_refused_with_the_layout(path):
     with pytest.raises(InputError, match=r"<class>/\*"):
         load(f"folder:{path}")
 
@@ -238,7 +236,7 @@ def test_a_pipe_is_refused_instead_of_waited_for(tree):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
-def test_an_unreadable_folder_is_told(tree):
+def test_an_unreadable_folder_is_refused(tree):
     (tree / "cat").chmod(0)
     with pytest.raises(InputError, match="readable"):
         read(tree)
@@ -300,10 +298,10 @@ def test_a_repainted_file_shows_its_new_colour(tree):
     assert (7, 7, 7) in colours(train) + colours(test)
 
 
-def test_another_size_library_or_place_is_decoded_anew(tree, data, tmp_path, monkeypatch):
+def test_another_size_code_or_place_is_decoded_anew(tree, data, tmp_path, monkeypatch):
     read(tree)
     load(f"folder:{tree}", size=9)
-    monkeypatch.setattr(runtime, "library_version", lambda rooms: "another")
+    monkeypatch.setattr(fingerprint, "of_modules", lambda *names: "another")
     read(tree)
     tree.rename(tmp_path / "moved")
     read(tmp_path / "moved")
@@ -329,37 +327,36 @@ def flip(at):
 def test_a_damaged_cache_is_rebuilt(tree, data):
     good = [side.digest() for side in read(tree)]
     kept = next(data.glob("*.safetensors"))
-    content = kept.read_bytes()
+    content, (_, meta) = kept.read_bytes(), store.load_tensors(kept)
     flips = [flip(at) for at in [*range(0, 200, 7), -1, -500]]
     for harm in (cut, empty, lengthen, *flips):
         kept.write_bytes(harm(content))
         assert [side.digest() for side in read(tree)] == good
-        assert kept.read_bytes() == content
+        assert store.load_tensors(kept)[1] == meta
 
 
 def test_a_foreign_file_in_the_cache_is_rebuilt(tree, data):
     good = [side.digest() for side in read(tree)]
     kept = next(data.glob("*.safetensors"))
     for tensors in ({"pixels": torch.zeros(15, 3, 8, 8, dtype=torch.uint8)}, {"other": torch.zeros(3)}):
-        save_file(tensors, kept, {"checksum": "0" * 64})
+        save_file(tensors, kept, {"sha256": "0" * 64})
         assert [side.digest() for side in read(tree)] == good
         save_file(tensors, kept)
         assert [side.digest() for side in read(tree)] == good
 
 
-def test_a_place_that_cannot_hold_the_cache_is_told(tree, tmp_path, monkeypatch):
+def test_a_place_that_cannot_hold_the_cache_is_refused(tree, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SSLENS_DATA", str(tmp_path / "file"))
     with pytest.raises(InputError, match="SSLENS_DATA"):
         read(tree)
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(tree, data, monkeypatch):
-    def fill(tensors, path, metadata):
-        Path(path).write_bytes(b"half")
-        raise SafetensorError("No space left on device")
+def test_a_full_disk_is_reported_and_leaves_nothing_half_written(tree, data, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache, "save_file", fill)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match="No space left"):
         read(tree)
     assert [path.suffix for path in data.iterdir()] == [".lock"]
@@ -371,9 +368,9 @@ def test_two_processes_at_once_both_get_the_set(tree, data):
         subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    told = [process.communicate(timeout=100) for process in both]
-    assert [error for _, error in told] == ["", ""]
-    assert told[0][0].split() == told[1][0].split() == [side.digest() for side in read(tree)]
+    printed = [process.communicate(timeout=100) for process in both]
+    assert [error for _, error in printed] == ["", ""]
+    assert printed[0][0].split() == printed[1][0].split() == [side.digest() for side in read(tree)]
     assert len(list(data.glob("*.safetensors"))) == 1
 
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 from PIL import Image
 
-from sslens import runtime
 from sslens.datasets import images
 from sslens.types import DamagedFile
 
@@ -142,11 +141,11 @@ def test_blocks_and_threads_keep_the_order(tmp_path, monkeypatch):
     assert torch.equal(images.decode(tmp_path, names, size=16), alone)
 
 
-def test_progress_is_told_for_many_images_only(tmp_path, monkeypatch):
-    told = []
-    monkeypatch.setattr(runtime, "progress", lambda items, total, label: told.append((total, label)) or items)
+def test_progress_is_shown_for_many_images_only(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(images, "progress", lambda items, total, label: shown.append((total, label)) or items)
     Image.new("L", (8, 8)).save(tmp_path / "one.png")
     images.decode(tmp_path, ["one.png"] * 2000, size=8)
-    assert told == []
+    assert shown == []
     images.decode(tmp_path, ["one.png"] * 2001, size=8)
-    assert told == [(9, "2001 images, by 250")]
+    assert shown == [(9, "2001 images, by 250")]

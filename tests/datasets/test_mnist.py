@@ -36,7 +36,7 @@ def test_images_and_labels_are_those_of_the_files(site, monkeypatch, name):
     assert (train.labels.tolist(), test.labels.tolist()) == (LABELS[:5].tolist(), LABELS[5:].tolist())
 
 
-def test_fewer_images_than_published_are_told(site, monkeypatch, name):
+def test_fewer_images_than_published_are_refused(site, monkeypatch, name):
     offer(site, monkeypatch, name, **{"t10k-images-idx3-ubyte.gz": formats.idx(IMAGES[5:6])})
     with pytest.raises(
         DamagedFile, match=r"t10k-images-idx3-ubyte\.gz must be an IDX file of bytes in .*\(2, 28, 28\)"
@@ -44,13 +44,13 @@ def test_fewer_images_than_published_are_told(site, monkeypatch, name):
         datasets.load(name)
 
 
-def test_a_label_beyond_the_classes_is_told(site, monkeypatch, name):
+def test_a_label_beyond_the_classes_is_refused(site, monkeypatch, name):
     offer(site, monkeypatch, name, **{"train-labels-idx1-ubyte.gz": formats.idx(LABELS[:5] + np.uint8(10))})
     with pytest.raises(DamagedFile, match=f"{name}, train must be labels below 10"):
         datasets.load(name)
 
 
-def test_a_foreign_file_in_place_of_one_of_four_is_told(site, monkeypatch, name):
+def test_a_foreign_file_in_place_of_one_of_four_is_refused(site, monkeypatch, name):
     offer(site, monkeypatch, name, **{"train-labels-idx1-ubyte.gz": b"<html>"})
     with pytest.raises(DamagedFile, match="train-labels"):
         datasets.load(name)

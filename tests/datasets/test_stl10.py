@@ -27,7 +27,7 @@ def offer(site, monkeypatch, **changed):
         "train_y": LABELS[:2].tobytes(),
     } | changed
     entries = [entry(f"stl10_binary/{name}.bin", content) for name, content in contents.items()]
-    source = site.offer("stl10_binary.tar.gz", formats.packed(entries))
+    source = site.offer("stl10_binary.tar.gz", formats.archive_of(entries))
     monkeypatch.setattr(stl10, "STL10", replace(stl10.STL10, sources=(source,), counts={"train": 2, "test": 3}))
 
 
@@ -46,7 +46,7 @@ def test_labels_begin_at_nought(site, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"train_y": b"\0\1"}, "stl10, train must be labels below 10. Got 255"),
         ({"test_y": b"\1\1\x0b"}, "stl10, test must be labels below 10. Got 10"),
@@ -54,9 +54,9 @@ def test_labels_begin_at_nought(site, monkeypatch):
         ({"train_X": bytes(27_648)}, r"train_X\.bin must be a file of 55,296 bytes"),
     ],
 )
-def test_other_content_than_published_is_told(site, monkeypatch, changed, told):
+def test_other_content_than_published_is_refused(site, monkeypatch, changed, message):
     offer(site, monkeypatch, **changed)
-    with pytest.raises(DamagedFile, match=told):
+    with pytest.raises(DamagedFile, match=message):
         datasets.load("stl10")
 
 

@@ -1,37 +1,35 @@
 """Decoded sets on disk: made once, kept whole under a checksum, made anew where they are damaged or outdated."""
 
-import hashlib
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from filelock import FileLock
-from jaxtyping import UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from sslens.types import InputError
+from sslens import store
+from sslens.types import DamagedFile, InputError
 
 Decoded = dict[str, UInt8[Tensor, "n ..."]]
 """Bytes by name."""
 WRITABLE = "a folder that can be written (SSLENS_DATA names another)"
 
 
-def kept(path: Path, key: str, make: Callable[[], Decoded]) -> Decoded:
+def cached(path: Path, key: str, make: Callable[[], Decoded]) -> Decoded:
     """What ``make`` returns: read from the file if it holds the result for this key, else made and written now.
 
-    Whoever asks second waits for the first and reads what it wrote.
+    A second process waits for the first and reads what it wrote.
 
     Raises:
         InputError: the place cannot be written or read.
 
-    >>> import torch
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for value in (1, 2):
     ...         made = {"one": torch.full([1], value, dtype=torch.uint8)}
-    ...         content = kept(Path(folder) / "set.safetensors", "key", lambda: made)
+    ...         content = cached(Path(folder) / "set.safetensors", "key", lambda: made)
     >>> content["one"]
     tensor([1], dtype=torch.uint8)
     """
@@ -41,13 +39,17 @@ def kept(path: Path, key: str, make: Callable[[], Decoded]) -> Decoded:
             content = _read(path, key)
             if content is None:
                 content = make()
-                # written whole under another name, then renamed; the checksum answers for a crash in between
-                with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-                    part = Path(scratch) / path.name
-                    save_file(content, part, {"checksum": _checksum(key, content)})
-                    part.chmod(0o644)
-                    part.replace(path)
+                store.save_tensors(path, content, meta={"key": key})
     return content
+
+
+def as_floats(pixels: UInt8[Tensor, "n *shape"]) -> Float32[Tensor, "n *shape"]:
+    """Bytes as float32 in [0, 1]; nothing but the two, five bytes for each value, is ever in memory.
+
+    >>> as_floats(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    tensor([0.0000, 0.2000, 1.0000])
+    """
+    return pixels.to(torch.float32).div_(255)
 
 
 @contextmanager
@@ -55,7 +57,7 @@ def usable(field: str, got: str, allowed: str) -> Iterator[None]:
     """What the file system refuses inside, as our own error.
 
     Raises:
-        InputError: an error of the file system, or of a file that is no tensor file.
+        InputError: an error of the file system.
 
     >>> with usable("folder", "nowhere", "a folder"):
     ...     Path("nowhere/file").read_bytes()
@@ -65,7 +67,7 @@ def usable(field: str, got: str, allowed: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise InputError(field, got, allowed, str(error)) from error
 
 
@@ -80,7 +82,7 @@ def check_memory(values: int, *, field: str, got: object, what: str) -> None:
         ...
     sslens.types.InputError: size must be small enough for the memory. Got 512. It needs 5000000.0 GB, ... are free.
     """
-    import psutil  # costs more than all of this module, and only a set of files asks for it
+    import psutil  # costs more than all of this module, and only a set of files needs it
 
     needed, free = 5 * values, psutil.virtual_memory().available  # a byte and a float for each value
     if needed > free:
@@ -89,20 +91,11 @@ def check_memory(values: int, *, field: str, got: object, what: str) -> None:
 
 
 def _read(path: Path, key: str) -> Decoded | None:
-    """The file's content, or nothing where it is missing or not what was written."""
+    """The file's content, or nothing where it is missing, damaged or outdated."""
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="pt") as file:
-            content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-            return content if file.metadata()["checksum"] == _checksum(key, content) else None
-    except (OSError, SafetensorError, KeyError, TypeError):
+        content, meta = store.load_tensors(path)
+    except DamagedFile:
         return None
-
-
-def _checksum(key: str, content: Decoded) -> str:
-    digest = hashlib.sha256(key.encode())
-    for name, values in sorted(content.items()):
-        digest.update(f"{name} {tuple(values.shape)} {values.dtype}".encode())
-        digest.update(values.numpy().data)
-    return digest.hexdigest()
+    return content if meta.get("key") == key else None

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from sslens.datasets import official
+from sslens.datasets import published
+from sslens.datasets.archives import members
 from sslens.datasets.cache import Decoded
 from sslens.datasets.fetch import Source
-from sslens.datasets.official import Official
-from sslens.datasets.packed import members
+from sslens.datasets.published import PublishedDataset
 from sslens.types import Dataset
 
 TEN = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -39,21 +39,31 @@ SUPERCLASSES = tuple(_COARSE.split())
 
 
 def _decode(
-    expected: Official, paths: Sequence[Path], *, files: Mapping[str, Sequence[str]], labels: Sequence[str]
+    expected: PublishedDataset, paths: Sequence[Path], *, files: Mapping[str, Sequence[str]], labels: Sequence[str]
 ) -> Decoded:
     """Records of a byte for each kind of label and a byte for each pixel: red, green, blue, each row by row."""
     record = len(labels) + math.prod(expected.shape)
-    sizes = {name: expected.counts[side] // len(names) * record for side, names in files.items() for name in names}
-    found = members(paths[0], sizes)
-    content = {}
+    content, places = {}, {}
     for side, names in files.items():
-        table = torch.cat([found[name] for name in names]).view(-1, record)
-        content |= {f"{side} {label}": table[:, column].contiguous() for column, label in enumerate(labels)}
-        content[f"{side} images"] = table[:, len(labels) :].reshape(-1, *expected.shape).contiguous()
+        content |= _empty(expected, side, labels=labels)
+        rows = expected.counts[side] // len(names)
+        places |= {name: (side, slice(rows * part, rows * (part + 1))) for part, name in enumerate(names)}
+    sizes = {name: (rows.stop - rows.start) * record for name, (_, rows) in places.items()}
+    for name, values in members(paths[0], sizes):
+        (side, rows), table = places[name], values.view(-1, record)
+        content[f"{side} images"][rows] = table[:, len(labels) :].view(-1, *expected.shape)
+        for column, label in enumerate(labels):
+            content[f"{side} {label}"][rows] = table[:, column]
     return content
 
 
-CIFAR10 = Official(
+def _empty(expected: PublishedDataset, side: str, *, labels: Sequence[str]) -> Decoded:
+    count = expected.counts[side]
+    content = {f"{side} images": torch.empty((count, *expected.shape), dtype=torch.uint8)}
+    return content | {f"{side} {label}": torch.empty(count, dtype=torch.uint8) for label in labels}
+
+
+CIFAR10 = PublishedDataset(
     name="cifar10",
     sources=(
         Source(
@@ -73,8 +83,9 @@ CIFAR10 = Official(
         },
         labels=["labels"],
     ),
+    module=__name__,
 )
-CIFAR100 = Official(
+CIFAR100 = PublishedDataset(
     name="cifar100",
     sources=(
         Source(
@@ -91,6 +102,7 @@ CIFAR100 = Official(
         files={"train": ["cifar-100-binary/train.bin"], "test": ["cifar-100-binary/test.bin"]},
         labels=["superclass", "labels"],
     ),
+    module=__name__,
 )
 
 
@@ -106,7 +118,7 @@ def cifar10() -> tuple[Dataset, Dataset]:
     >>> CIFAR10.classes[6], CIFAR10.counts
     ('frog', {'train': 50000, 'test': 10000})
     """
-    return official.load(CIFAR10)
+    return published.load(CIFAR10)
 
 
 def cifar100() -> tuple[Dataset, Dataset]:
@@ -123,4 +135,4 @@ def cifar100() -> tuple[Dataset, Dataset]:
     >>> len(CIFAR100.classes), CIFAR100.classes[99], len(SUPERCLASSES)
     (100, 'worm', 20)
     """
-    return official.load(CIFAR100)
+    return published.load(CIFAR100)

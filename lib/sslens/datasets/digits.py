@@ -21,7 +21,7 @@ SHA256 = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
 def load() -> tuple[Dataset, Dataset]:
     """1200 digits for training and 597 for testing, each class in the same proportion on both sides.
 
-    Images ``(n, 1, 8, 8)``: ink as k/16. The factor ``original`` is the position in scikit-learn's table.
+    Images ``(n, 1, 8, 8)``: ink as k/16. The ``origin`` is the position in scikit-learn's table.
 
     Raises:
         DamagedFile: scikit-learn's table is missing or altered.
@@ -48,7 +48,7 @@ def originals() -> Dataset:
     """
     table = torch.frombuffer(_table(), dtype=torch.uint8).view(COUNT, 65)  # 64 pixels and the label
     images = table[:, :64].reshape(COUNT, 1, 8, 8).to(torch.float32) / 16
-    return Dataset(images, table[:, 64].long(), CLASSES, {"original": torch.arange(COUNT, dtype=torch.float32)})
+    return Dataset(images, table[:, 64].long(), CLASSES, origin=torch.arange(COUNT))
 
 
 def split(labels: Int64[Tensor, "n"]) -> tuple[Int64[Tensor, "train"], Int64[Tensor, "test"]]:
@@ -73,8 +73,8 @@ def _table() -> bytearray:
     found = find_spec("sklearn")
     folder = Path((found.submodule_search_locations or [""])[0] if found else "")
     path = folder / "datasets" / "data" / "digits.csv.gz"
-    packed = path.read_bytes() if path.is_file() else b""
-    digest = hashlib.sha256(packed).hexdigest()
+    compressed = path.read_bytes() if path.is_file() else b""
+    digest = hashlib.sha256(compressed).hexdigest()
     if digest != SHA256:
         raise DamagedFile("digits.csv.gz of scikit-learn", digest, f"a file of SHA-256 {SHA256}", f"At {path}.")
-    return bytearray(map(int, gzip.decompress(packed).replace(b"\n", b",").strip(b",").split(b",")))
+    return bytearray(map(int, gzip.decompress(compressed).replace(b"\n", b",").strip(b",").split(b",")))

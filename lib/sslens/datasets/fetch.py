@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, final
 
-from sslens import runtime
+from sslens.progress import progress
 from sslens.types import DamagedFile, InputError
 
 BLOCK = 2**20
@@ -116,18 +116,18 @@ def _download(source: Source, folder: Path) -> None:
 
 @final
 class _Metered:
-    """A file that tells how far it has been written, and takes no byte more than was published."""
+    """A file that shows how far it has been written, and takes no byte more than was published."""
 
     def __init__(self, file: BinaryIO, source: Source) -> None:
         self.file, self.size, self.written = file, source.size, 0
-        self.told = runtime.progress(count(), total=-(-source.size // BLOCK), label=source.name)
+        self.progress = progress(count(), total=-(-source.size // BLOCK), label=source.name)
 
     def write(self, block: bytes) -> None:
         self.written += len(block)
         if self.written > self.size:
             raise ValueError(f"more than the published {self.size:,} bytes are sent")
         self.file.write(block)
-        next(self.told)
+        next(self.progress)
 
     def flush(self) -> None:
         self.file.flush()

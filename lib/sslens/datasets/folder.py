@@ -13,8 +13,8 @@ from typing import Annotated, NamedTuple, final
 import PIL
 import torch
 
-from sslens import runtime
-from sslens.datasets.cache import check_memory, kept, usable
+from sslens import fingerprint, runtime
+from sslens.datasets.cache import as_floats, cached, check_memory, usable
 from sslens.datasets.images import ENDINGS, Pixels, decode
 from sslens.types import DamagedFile, Dataset, InputError, Range
 
@@ -24,7 +24,7 @@ LAYOUT = "a folder of <class>/*.png or *.jpg, or of train/<class>/* and test/<cl
 
 @final
 class _File(NamedTuple):
-    """An image as the listing sees it: enough to notice that it has changed."""
+    """An image as it is listed: enough to notice that it has changed."""
 
     name: str  # relative to the tree
     size: int
@@ -47,7 +47,7 @@ def load(
     square and resized bilinearly with antialiasing. Without ``train/`` and ``test/``, ``test_fraction`` of every
     class (at least one image, never all) is tested on, chosen by ``seed`` and each file's name alone.
 
-    The bytes are cached below ``runtime.data_root()``; a changed file, option or library decodes anew.
+    The bytes are cached below ``runtime.data_root()``; a changed file, option or decoding code decodes anew.
 
     Raises:
         InputError: no folder, no classes, a class without images on a side, a name with control characters,
@@ -67,15 +67,14 @@ def load(
     check_memory(len(names) * 3 * size**2, field="folder.size", got=size, what=what)
     key = _key(root, (train, test), size=size)
     file = runtime.data_root() / "cache" / "folders" / f"{key}.safetensors"
-    pixels = kept(file, key, lambda: {"pixels": decode(root, names, size=size)})["pixels"]
+    pixels = cached(file, key, lambda: {"pixels": decode(root, names, size=size)})["pixels"]
     cut = sum(map(len, train.values()))
     return _dataset(pixels[:cut], train), _dataset(pixels[cut:], test)
 
 
 def _dataset(pixels: Pixels, files: Files) -> Dataset:
     counts = torch.tensor([len(found) for found in files.values()])
-    images = pixels.to(torch.float32).div_(255)  # in place: a set may fill half the memory
-    return Dataset(images, torch.arange(len(files)).repeat_interleave(counts), tuple(files))
+    return Dataset(as_floats(pixels), torch.arange(len(files)).repeat_interleave(counts), tuple(files))
 
 
 def _root(path: str) -> Path:
@@ -158,5 +157,5 @@ def _check_entry(root: Path, entry: os.DirEntry[str]) -> None:
 
 
 def _key(root: Path, sides: tuple[Files, Files], *, size: int) -> str:
-    version = [runtime.library_version(("datasets",)), PIL.__version__]
-    return hashlib.sha256(runtime.canonical([str(root), sides, size, version]).encode()).hexdigest()[:32]
+    version = [fingerprint.of_modules(__name__), PIL.__version__]
+    return hashlib.sha256(runtime.canonical_json([str(root), sides, size, version]).encode()).hexdigest()[:32]

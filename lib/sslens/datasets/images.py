@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from sslens import runtime
+from sslens.progress import progress
 from sslens.types import DamagedFile
 
 ENDINGS = (".png", ".jpg", ".jpeg")
@@ -49,7 +49,7 @@ def decode(root: Path, names: list[str], *, size: int) -> Pixels:
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1) if large else 1) as pool:
         blocks: Iterator[int] = pool.map(block, starts)
         if len(names) > 2000:
-            blocks = runtime.progress(blocks, total=len(starts), label=f"{len(names)} images, by {BLOCK}")
+            blocks = progress(blocks, total=len(starts), label=f"{len(names)} images, by {BLOCK}")
         for _ in blocks:
             pass
     return torch.from_numpy(pixels)

@@ -7,11 +7,11 @@ torchvision knows the same files by their MD5.
 from collections.abc import Sequence
 from pathlib import Path
 
-from sslens.datasets import official
+from sslens.datasets import published
+from sslens.datasets.archives import idx
 from sslens.datasets.cache import Decoded
 from sslens.datasets.fetch import Source
-from sslens.datasets.official import SIDES, Official
-from sslens.datasets.packed import idx
+from sslens.datasets.published import SIDES, PublishedDataset
 from sslens.types import Dataset
 
 FILES = (
@@ -27,7 +27,7 @@ def _sources(place: str, *known: tuple[int, str]) -> tuple[Source, ...]:
     return tuple(Source(place + name, size, sha256) for name, (size, sha256) in zip(FILES, known, strict=True))
 
 
-def _decode(expected: Official, paths: Sequence[Path]) -> Decoded:
+def _decode(expected: PublishedDataset, paths: Sequence[Path]) -> Decoded:
     content = {}
     for side, images, labels in zip(SIDES, paths[::2], paths[1::2], strict=True):
         count = expected.counts[side]
@@ -36,7 +36,7 @@ def _decode(expected: Official, paths: Sequence[Path]) -> Decoded:
     return content
 
 
-MNIST = Official(
+MNIST = PublishedDataset(
     name="mnist",
     sources=_sources(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -49,8 +49,9 @@ MNIST = Official(
     shape=(1, 28, 28),
     classes=tuple("0123456789"),
     decode=_decode,
+    module=__name__,
 )
-FASHION_MNIST = Official(
+FASHION_MNIST = PublishedDataset(
     name="fashion_mnist",
     sources=_sources(
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -63,6 +64,7 @@ FASHION_MNIST = Official(
     shape=(1, 28, 28),
     classes=CLOTHES,
     decode=_decode,
+    module=__name__,
 )
 
 
@@ -79,7 +81,7 @@ def mnist() -> tuple[Dataset, Dataset]:
     >>> MNIST.classes[3], MNIST.sources[0].name
     ('3', 'train-images-idx3-ubyte.gz')
     """
-    return official.load(MNIST)
+    return published.load(MNIST)
 
 
 def fashion_mnist() -> tuple[Dataset, Dataset]:
@@ -95,4 +97,4 @@ def fashion_mnist() -> tuple[Dataset, Dataset]:
     >>> FASHION_MNIST.classes[9], sum(source.size for source in FASHION_MNIST.sources)
     ('Ankle boot', 30878645)
     """
-    return official.load(FASHION_MNIST)
+    return published.load(FASHION_MNIST)

@@ -1,9 +1,10 @@
-"""Scattered digits, the default material: real digits at random places on a noisy canvas of 16x16 pixels.
+"""Scattered digits, the default data set: real digits at random places on a noisy canvas of 16x16 pixels.
 
 Small enough to train on in seconds, and hard enough to tell encoders apart: raw pixels carry little of the class.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -26,8 +27,8 @@ def load(*, seed: Annotated[int, Range(0, 2**31 - 1)] = 0) -> tuple[Dataset, Dat
 
     Images ``(n, 1, 16, 16)``: clip(contrast · digit + 0.15 · normal noise, 0, 1), rounded to multiples of 1/255.
     Factors: ``x``, ``y`` of the digit's centre (pixels right of and below the canvas' centre), ``scale`` (1: as large
-    as the original 8x8 pixels), ``rotation`` (degrees, counter-clockwise), ``contrast``, and the ``original``'s
-    position in scikit-learn's table. All first placements come before all second ones. ``seed`` decides
+    as the original 8x8 pixels), ``rotation`` (degrees, counter-clockwise) and ``contrast``. The ``origin`` is the
+    digit's position in scikit-learn's table. All first placements come before all second ones. ``seed`` decides
     placements and noise, never the split.
 
     Drawn and computed in float64; the rounding hides last digits, so that every machine makes the same bits.
@@ -37,7 +38,7 @@ def load(*, seed: Annotated[int, Range(0, 2**31 - 1)] = 0) -> tuple[Dataset, Dat
 
     >>> train, test = load()
     >>> tuple(train.images.shape), len(test), sorted(train.factors)
-    ((2400, 1, 16, 16), 1194, ['contrast', 'original', 'rotation', 'scale', 'x', 'y'])
+    ((2400, 1, 16, 16), 1194, ['contrast', 'rotation', 'scale', 'x', 'y'])
     """
     originals = digits.originals()
     whole = originals.take(torch.arange(len(originals)).repeat(PLACEMENTS))
@@ -49,8 +50,8 @@ def load(*, seed: Annotated[int, Range(0, 2**31 - 1)] = 0) -> tuple[Dataset, Dat
     noise = torch.randn((len(whole), 1, CANVAS, CANVAS), dtype=torch.float64, generator=generator)
     canvas = _placed(whole.images.double(), drawn) * drawn["contrast"].view(-1, 1, 1, 1) + NOISE * noise
     pixels = (canvas.clamp(0, 1) * 255).round().float() / 255
-    factors = {**whole.factors, **{name: values.float() for name, values in drawn.items()}}
-    scattered = Dataset(pixels, whole.labels, whole.classes, factors)
+    factors = {name: values.float() for name, values in drawn.items()}
+    scattered = replace(whole, images=pixels, factors=factors)
     again = torch.arange(PLACEMENTS)[:, None] * len(originals)
     train, test = (scattered.take((again + side).flatten()) for side in digits.split(originals.labels))
     return train, test
@@ -59,7 +60,7 @@ def load(*, seed: Annotated[int, Range(0, 2**31 - 1)] = 0) -> tuple[Dataset, Dat
 def _placed(
     images: Float64[Tensor, "n 1 8 8"], drawn: Mapping[str, Float64[Tensor, "n"]]
 ) -> Float64[Tensor, "n 1 16 16"]:
-    """Bilinear look-up of every canvas pixel in its digit: R(−rotation) (pixel − place) / scale, blank outside."""
+    """The digit sampled bilinearly at every canvas pixel: R(−rotation) (pixel − centre) / scale, blank outside."""
     turn, across = torch.deg2rad(drawn["rotation"]), images.shape[-1]
     cosine, sine = turn.cos() / drawn["scale"], turn.sin() / drawn["scale"]
     x, y = drawn["x"], drawn["y"]

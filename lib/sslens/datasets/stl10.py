@@ -7,35 +7,33 @@ those that tensorflow-datasets lists in its ``url_checksums``.
 from collections.abc import Sequence
 from pathlib import Path
 
-from sslens.datasets import official
+from sslens.datasets import published
+from sslens.datasets.archives import members
 from sslens.datasets.cache import Decoded
 from sslens.datasets.fetch import Source
-from sslens.datasets.official import Official
-from sslens.datasets.packed import members
+from sslens.datasets.published import PublishedDataset
 from sslens.types import Dataset
 
 CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 
 
-def _decode(expected: Official, paths: Sequence[Path]) -> Decoded:
+def _decode(expected: PublishedDataset, paths: Sequence[Path]) -> Decoded:
     """Images one channel after the other, each column by column; labels that count from 1."""
     channels, height, width = expected.shape
-    sizes = {}
+    sizes, names = {}, {}
     for side, count in expected.counts.items():
-        sizes |= {
-            f"stl10_binary/{side}_X.bin": count * channels * height * width,
-            f"stl10_binary/{side}_y.bin": count,
-        }
-    found = members(paths[0], sizes)
-    content = {}
+        pixels, labels = f"stl10_binary/{side}_X.bin", f"stl10_binary/{side}_y.bin"
+        sizes |= {pixels: count * channels * height * width, labels: count}
+        names |= {pixels: f"{side} images", labels: f"{side} labels"}
+    content = {names[member]: values for member, values in members(paths[0], sizes)}
     for side in expected.counts:
-        columns = found[f"stl10_binary/{side}_X.bin"].view(-1, channels, width, height)
+        columns = content[f"{side} images"].view(-1, channels, width, height)
         content[f"{side} images"] = columns.transpose(2, 3).contiguous()
-        content[f"{side} labels"] = found[f"stl10_binary/{side}_y.bin"] - 1  # a label 0 becomes 255, no class
+        content[f"{side} labels"] -= 1  # a label 0 becomes 255, no class
     return content
 
 
-STL10 = Official(
+STL10 = PublishedDataset(
     name="stl10",
     sources=(
         Source(
@@ -48,6 +46,7 @@ STL10 = Official(
     shape=(3, 96, 96),
     classes=CLASSES,
     decode=_decode,
+    module=__name__,
 )
 
 
@@ -63,4 +62,4 @@ def load() -> tuple[Dataset, Dataset]:
     >>> STL10.classes[7], STL10.counts
     ('monkey', {'train': 5000, 'test': 8000})
     """
-    return official.load(STL10)
+    return published.load(STL10)

@@ -2,21 +2,24 @@ import subprocess
 import sys
 from math import prod
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import torch
 
 from sslens import datasets
 from sslens.datasets import cifar, mnist, scattered_digits, stl10
-from sslens.types import InputError, UnknownName
+from sslens.types import Dataset, InputError, Range, UnknownName
 
+MADE_HERE = ["digits", "scattered_digits", "languages"]
 README = Path(__file__).parents[2] / "data" / "README.md"
 PUBLISHED = [mnist.MNIST, mnist.FASHION_MNIST, cifar.CIFAR10, cifar.CIFAR100, stl10.STL10]
-NAMES = ["scattered_digits", "digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "stl10"]
+NAMES = ["scattered_digits", "digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "stl10", "languages"]
+WITHOUT_OPTIONS = NAMES[1:-1]
 
 
 @pytest.mark.parametrize("name", [*NAMES, "folder:/anywhere/at all", "folder:C:/x"])
-def test_good_names_pass_without_a_look_at_the_disk(name):
+def test_good_names_pass_and_no_path_is_visited(name):
     assert datasets.check_name(name) is None
 
 
@@ -49,7 +52,7 @@ def test_a_misspelt_option_is_refused_with_the_closest():
         datasets.load("folder:/nowhere", sizes=32)
     with pytest.raises(UnknownName, match="one of: seed"):
         datasets.load("scattered_digits", sed=1)
-    for name in NAMES[1:]:
+    for name in WITHOUT_OPTIONS:
         with pytest.raises(InputError, match="this set has none"):
             datasets.load(name, seed=1)
 
@@ -86,16 +89,39 @@ def test_options_reach_the_loader():
     assert train.digest() == scattered_digits.load(seed=3)[0].digest()
 
 
+def test_the_module_of_a_loader_is_the_one_that_makes_the_set():
+    expected = {name: f"sslens.datasets.{name}" for name in ("digits", "scattered_digits", "stl10", "languages")}
+    expected |= dict.fromkeys(("mnist", "fashion_mnist"), "sslens.datasets.mnist")
+    expected |= dict.fromkeys(("cifar10", "cifar100"), "sslens.datasets.cifar")
+    expected |= {"folder:/anywhere": "sslens.datasets.folder"}
+    assert {name: datasets.loader_module(name) for name in expected} == expected
+    with pytest.raises(UnknownName, match="'stl10'"):
+        datasets.loader_module("stl-10")
+
+
+def test_a_set_is_added_by_one_entry(monkeypatch):
+    def load(*, count: Annotated[int, Range(1, 9)] = 2):
+        side = Dataset(torch.zeros(count, 1, 4, 4), torch.zeros(count, dtype=torch.int64), ("only",))
+        return side, side
+
+    monkeypatch.setitem(datasets.LOADERS, "blank", load)
+    monkeypatch.setitem(datasets.LOADERS, "rows:PATH", lambda path: load(count=len(path)))
+    assert len(datasets.load("blank", count=3)[0]) == 3
+    assert len(datasets.load("rows:/of")[0]) == len("/of")
+    with pytest.raises(InputError, match=r"blank.count must be an int in \[1, 9\]"):
+        datasets.load("blank", count=10)
+
+
 def test_changing_a_loaded_set_leaves_the_next_one_alone():
     train, _ = datasets.load("digits")
     train.images.zero_()
     assert datasets.load("digits")[0].images.max() == 1
 
 
-@pytest.mark.parametrize("name", ["digits", "scattered_digits"])
+@pytest.mark.parametrize("name", MADE_HERE)
 def test_every_set_keeps_the_common_promises(name):
     for side in datasets.load(name):
-        assert side.images.dtype == torch.float32
+        assert side.images.dtype == (torch.int64 if name == "languages" else torch.float32)
         assert side.images.is_contiguous()
         assert side.images.isfinite().all()
         assert side.labels.dtype == torch.int64
@@ -107,7 +133,7 @@ def test_every_set_has_its_row_and_its_digests_in_the_data_readme():
     table = README.read_text()
     for name in datasets.LOADERS:
         assert f"`{name}`" in table
-    for name in ("digits", "scattered_digits"):
+    for name in MADE_HERE:
         for side in datasets.load(name):
             assert side.digest() in table
             assert f"{len(side)} x {' x '.join(map(str, side.images.shape[1:]))}" in table

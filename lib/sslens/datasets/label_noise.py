@@ -1,4 +1,4 @@
-"""Wrong labels, made on purpose."""
+"""Labels made wrong on purpose."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import torch
 from sslens.types import Labels, Range, checked
 
 
-def mislabelled(labels: Labels, share: float, *, classes: int, generator: torch.Generator) -> Labels:
+def symmetric_label_noise(labels: Labels, share: float, *, classes: int, generator: torch.Generator) -> Labels:
     """Labels with symmetric noise: each is redrawn, with probability ``share``, among all classes.
 
     The true class is among those drawn from: a share of 1 leaves nothing of the labels, and a label is wrong with
@@ -17,12 +17,12 @@ def mislabelled(labels: Labels, share: float, *, classes: int, generator: torch.
         InputError: a share outside [0, 1].
 
     >>> labels = torch.arange(10).repeat(100)
-    >>> wrong = mislabelled(labels, 0.5, classes=10, generator=torch.Generator().manual_seed(0)) != labels
-    >>> round(wrong.double().mean().item(), 1)
+    >>> noisy = symmetric_label_noise(labels, 0.5, classes=10, generator=torch.Generator().manual_seed(0))
+    >>> round((noisy != labels).double().mean().item(), 1)
     0.4
     """
     share = checked("share", share, Annotated[float, Range(0, 1)])
-    place = {"generator": generator, "device": generator.device}
-    redrawn = torch.rand(len(labels), dtype=torch.float64, **place) < share
-    drawn = torch.randint(classes, (len(labels),), **place)
+    source = {"generator": generator, "device": generator.device}
+    redrawn = torch.rand(len(labels), dtype=torch.float64, **source) < share
+    drawn = torch.randint(classes, (len(labels),), **source)
     return torch.where(redrawn, drawn, labels.to(generator.device)).to(labels.device)

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -7,13 +8,12 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from sslens import runtime
-from sslens.datasets import cache, mnist
+from sslens import fingerprint, store
+from sslens.datasets import mnist
 from sslens.datasets.fetch import Source
-from sslens.datasets.official import Official, load
+from sslens.datasets.published import PublishedDataset, load
 from sslens.types import DamagedFile, InputError
 from tests.datasets import formats
 
@@ -42,7 +42,8 @@ def data(tmp_path, monkeypatch):
 @pytest.fixture
 def tiny(site):
     source = site.offer("tiny.bin", PIXELS.tobytes() + LABELS)
-    return Official("tiny", (source,), {"train": 3, "test": 2}, (2, 3, 4), ("a", "b", "c"), decode)
+    counts, classes = {"train": 3, "test": 2}, ("a", "b", "c")
+    return PublishedDataset("tiny", (source,), counts, (2, 3, 4), classes, decode, "sslens.datasets.published")
 
 
 def digests(described):
@@ -64,7 +65,7 @@ def test_the_second_load_neither_fetches_nor_decodes(tiny, site, data):
     first = digests(tiny)
     (data / "tiny.bin").unlink()
     assert digests(replace(tiny, decode=forbidden)) == first
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
     assert sorted(path.name for path in data.iterdir()) == ["decoded.lock", "decoded.safetensors"]
     assert (data / "decoded.safetensors").stat().st_mode & 0o777 == 0o644
 
@@ -75,13 +76,13 @@ def test_changing_a_loaded_set_leaves_the_next_one_alone(tiny):
     assert digests(tiny) == first
 
 
-def test_another_version_of_the_library_decodes_anew_without_fetching(tiny, site, monkeypatch):
+def test_changed_code_decodes_anew_without_fetching(tiny, site, monkeypatch):
     first = digests(tiny)
-    monkeypatch.setattr(runtime, "library_version", lambda rooms: "another")
+    monkeypatch.setattr(fingerprint, "of_modules", lambda *names: "another")
     with pytest.raises(AssertionError, match="decoded"):
         load(replace(tiny, decode=forbidden))
     assert digests(tiny) == first
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
 def test_another_published_file_decodes_anew(tiny, site, data):
@@ -98,22 +99,22 @@ def flip(at):
 
 def test_a_damaged_cache_is_rebuilt(tiny, site, data):
     good, kept = digests(tiny), data / "decoded.safetensors"
-    content = kept.read_bytes()
+    content, (_, meta) = kept.read_bytes(), store.load_tensors(kept)
     for harm in (lambda c: c[:-1], lambda c: b"", lambda c: c + b"\0", *map(flip, [*range(0, 600, 13), -1, -90])):
         kept.write_bytes(harm(content))
         assert digests(tiny) == good
-        assert kept.read_bytes() == content
-    assert len(site.asked) == 1
+        assert store.load_tensors(kept)[1] == meta
+    assert len(site.requests) == 1
 
 
 def test_a_foreign_file_in_the_cache_is_rebuilt(tiny, data):
     good, kept = digests(tiny), data / "decoded.safetensors"
-    for metadata in ({"checksum": "0" * 64}, None):
+    for metadata in ({"sha256": "0" * 64}, {"key": "another"}, None):
         save_file({"train images": torch.zeros(3, 2, 3, 4, dtype=torch.uint8)}, kept, metadata)
         assert digests(tiny) == good
 
 
-def test_a_damaged_published_file_is_told_and_left_as_it_is(tiny, data):
+def test_a_damaged_published_file_is_refused_and_left_as_it_is(tiny, data):
     data.mkdir(parents=True)
     (data / "tiny.bin").write_bytes(PIXELS.tobytes() + LABELS[::-1] + b"?")
     with pytest.raises(DamagedFile, match=r"published file of 125 bytes\. Got '126 bytes'"):
@@ -122,7 +123,7 @@ def test_a_damaged_published_file_is_told_and_left_as_it_is(tiny, data):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"train images": torch.zeros(4, 2, 3, 4, dtype=torch.uint8)}, r"tiny, train must be 3 images of \(2, 3, 4\)"),
         ({"test images": torch.zeros(2, 2, 4, 3, dtype=torch.uint8)}, "tiny, test must be 2 images"),
@@ -131,8 +132,8 @@ def test_a_damaged_published_file_is_told_and_left_as_it_is(tiny, data):
         ({"train labels": torch.tensor([0, 255, 1], dtype=torch.uint8)}, "Got 255"),
     ],
 )
-def test_another_content_than_expected_is_told_and_not_kept(tiny, data, change, told):
-    with pytest.raises(DamagedFile, match=told):
+def test_another_content_than_expected_is_refused_and_not_kept(tiny, data, change, message):
+    with pytest.raises(DamagedFile, match=message):
         load(replace(tiny, decode=lambda expected, paths: decode(expected, paths) | change))
     assert not (data / "decoded.safetensors").exists()
 
@@ -141,24 +142,26 @@ def test_more_pixels_than_memory_are_refused_before_anything_is_fetched(tiny, si
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 599}))  # 5 x 24 x 5 bytes
     with pytest.raises(InputError, match=r"small enough for the memory\. Got 'tiny'"):
         load(tiny)
-    assert site.asked == [] and not data.exists()
+    assert site.requests == [] and not data.exists()
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"available": 600}))
     load(tiny)
 
 
-def test_a_place_that_cannot_hold_the_files_is_told(tiny, tmp_path, monkeypatch):
+def test_a_place_that_cannot_hold_the_files_is_refused(tiny, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SSLENS_DATA", str(tmp_path / "file"))
     with pytest.raises(InputError, match="SSLENS_DATA"):
         load(tiny)
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(tiny, data, monkeypatch):
-    def fill(tensors, path, metadata):
-        path.write_bytes(b"half")
-        raise SafetensorError("No space left on device")
+def test_a_full_disk_is_reported_and_leaves_nothing_half_written(tiny, data, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache, "save_file", fill)
+    load(replace(tiny, name="other"))  # fetches before the disk is full
+    (data.parent / "other").rename(data)
+    (data / "decoded.safetensors").unlink()
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match="No space left"):
         load(tiny)
     assert sorted(path.name for path in data.iterdir()) == ["decoded.lock", "tiny.bin"]
@@ -176,7 +179,7 @@ SCRIPT = """
 from dataclasses import replace
 from sslens.datasets.fetch import Source
 from sslens.datasets.mnist import MNIST
-from sslens.datasets.official import load
+from sslens.datasets.published import load
 print([side.digest() for side in load(replace(MNIST, sources={sources!r}, counts={counts!r}, shape=(1, 2, 2)))])
 """
 
@@ -196,4 +199,4 @@ def test_two_processes_at_once_fetch_once(site):
             mine.result(timeout=0.3)
         site.go_on.set()
         assert other.communicate(timeout=60) == (f"{mine.result()}\n", "")
-    assert [path for path, _ in site.asked] == ["/train3", "/train1", "/test3", "/test1"]
+    assert [path for path, _ in site.requests] == ["/train3", "/train1", "/test3", "/test1"]
