@@ -1,6 +1,6 @@
 """Every public measure on every kind of bad or degenerate features: the right number or our own error, never a NaN.
 
-A measure that is added to a room and not to this table fails the first test.
+A measure that is added to a package and not to this table fails the first test.
 """
 
 import dataclasses
@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from sslens import measures
-from sslens.measures import classes, collapse, plane, probe, regions, spectrum, whiteness
-from sslens.types import InputError, Interval
+from sslens.measures import classes, collapse, gate_geometry, probe, projection, regions, spectrum
+from sslens.statistics import Interval
+from sslens.types import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sslens.measures.spectrum.FewSamples")  # tables are small
 
@@ -38,18 +39,15 @@ def few(h):
     return probe.few_shot(labelled, labelled, per_class=1, draws=2, generator=generator).mean
 
 
-def by_mean(known, labels, queries):
-    return probe.nearest_mean(known, labels).predict(queries)
-
-
 def few_by_mean(h):
-    generator, labelled = torch.Generator().manual_seed(0), (h, labels_of(h))
-    return probe.few_labels(labelled, labelled, classify=by_mean, per_class=1, draws=2, generator=generator).mean
+    labelled = h, labels_of(h)
+    options = {"classify": probe.classify_by_nearest_mean, "generator": torch.Generator().manual_seed(0)}
+    return probe.few_labels(labelled, labelled, per_class=1, draws=2, **options).mean
 
 
 def total_risk(h):
     generator, labelled = torch.Generator().manual_seed(0), (h, labels_of(h))
-    return probe.risk(labelled, labelled, approximation=0.0, held_out=1, generator=generator).total.mean
+    return probe.risk_decomposition(labelled, labelled, approximation=0.0, held_out=1, generator=generator).total.mean
 
 
 def r_squared(h):
@@ -58,23 +56,18 @@ def r_squared(h):
 
 
 def clusters(h):
-    found = spectrum.clid(h, clusters=2, folds=2)
+    found = spectrum.clid(h, clusters=2, folds=2, generator=torch.Generator().manual_seed(0))
     return torch.tensor([found.learnability, 1 / (1 + found.dimension)])  # a dimension can be infinite
 
 
-def fallen(h):
+def neural_collapse(h):
     found = spectrum.neural_collapse(h, labels_of(h))
     return torch.tensor([1 / (1 + found.variability), found.equinorm, found.equiangularity])
 
 
-def budgets(h):
-    side = h, labels_of(h)
-    return whiteness.label_budgets(side, side, betas=[0.0], per_class=[0])
-
-
-def cut(h):
-    side = h, labels_of(h)
-    return whiteness.prefixes(side, side, lengths=[1], reader="nearest mean")
+def accuracy_by(measure, **options):
+    """Of the features by the features themselves."""
+    return lambda h: measure((h, labels_of(h)), (h, labels_of(h)), **options)
 
 
 OF_FEATURES = {
@@ -93,30 +86,33 @@ OF_FEATURES = {
     "spectrum.self_clustering": spectrum.self_clustering,
     "spectrum.cka": lambda h: spectrum.cka(h, h, unbiased=False),
     "spectrum.lidar": lambda h: spectrum.lidar(torch.stack([h, h])),
-    "spectrum.neural_collapse": fallen,
+    "spectrum.neural_collapse": neural_collapse,
     "spectrum.clid": clusters,
     "spectrum.comparable": lambda h: torch.tensor(spectrum.comparable(h, h)),
-    "collapse.amplitude": collapse.amplitude,
-    "collapse.unit_deviation": collapse.unit_deviation,
+    "spectrum.principal": lambda h: spectrum.principal(h, h)[0].abs(),
+    "spectrum.reshaped": lambda h: spectrum.reshaped(h, h, beta=0.0)[0].abs(),
+    "collapse.total_variance": collapse.total_variance,
+    "collapse.normalised_std": collapse.normalised_std,
     "probe.knn": lambda h: probe.knn(h, labels_of(h), h, k=1),
+    "probe.knn_accuracy": accuracy_by(probe.knn_accuracy, k=1),
     "probe.ridge": lambda h: probe.ridge(h, labels_of(h), classes=2).predict(h),
-    "probe.ridge_path": lambda h: probe.ridge_path(h, labels_of(h), strengths=[0.3], classes=2)[0].predict(h),
-    "probe.ridge_loo": lambda h: probe.ridge_loo(h, labels_of(h), strengths=[0.3, 1.0], classes=2).errors,
-    "probe.nearest_mean": lambda h: by_mean(h, labels_of(h), h),
+    "probe.ridge_path": lambda h: probe.ridge_path(h, labels_of(h), penalties=[0.3], classes=2)[0].predict(h),
+    "probe.ridge_loo": lambda h: probe.ridge_loo(h, labels_of(h), penalties=[0.3, 1.0], classes=2).errors,
+    "probe.classify_by_ridge": lambda h: probe.classify_by_ridge(h, labels_of(h), h),
+    "probe.ridge_accuracy": accuracy_by(probe.ridge_accuracy),
+    "probe.nearest_mean": lambda h: probe.nearest_mean(h, labels_of(h)).predict(h),
+    "probe.classify_by_nearest_mean": lambda h: probe.classify_by_nearest_mean(h, labels_of(h), h),
+    "probe.prefixes": accuracy_by(probe.prefixes, lengths=[1], classify=probe.classify_by_nearest_mean),
     "probe.few_shot": few,
     "probe.few_labels": few_by_mean,
     "probe.r_squared": r_squared,
     "probe.label_energy": lambda h: probe.label_energy(h, labels_of(h)),
-    "probe.risk": total_risk,
+    "probe.risk_decomposition": total_risk,
     "probe.bootstrap": lambda h: probe.bootstrap(h, draws=2, generator=torch.Generator().manual_seed(0)),
-    "whiteness.principal": lambda h: whiteness.principal(h, h)[0].abs(),
-    "whiteness.reshaped": lambda h: whiteness.reshaped(h, h, beta=0.0)[0].abs(),
-    "whiteness.label_budgets": budgets,
-    "whiteness.prefixes": cut,
-    "plane.plane": plane.plane,
-    "plane.explained": plane.explained,
+    "projection.project": projection.project,
+    "projection.explained": projection.explained,
     "regions.local_complexity": complexity,
-    "regions.spline_features": lambda h: regions.spline_features(h[None], torch.eye(h.shape[-1])),
+    "gate_geometry.spline_features": lambda h: gate_geometry.spline_features(h[None], torch.eye(h.shape[-1])),
 }
 OF_LABELS = {
     "probe.accuracy": probe.accuracy,
@@ -125,11 +121,9 @@ OF_LABELS = {
 }
 
 OF_NETWORKS: set[str] = {
-    "agreement.groups",
-    "agreement.rank_correlation",
-    "agreement.regret",
-    "agreement.within",
-    "regions.attention_dimension",
+    "activations.activations",
+    "activations.listening",
+    "gate_geometry.attention_dimension",
     "regions.count_regions",
     "regions.partition",
     "regions.partitions",
@@ -138,39 +132,13 @@ OF_NETWORKS: set[str] = {
     "regions.exact_complexity",
     "regions.count_sampled",
     "regions.grid",
-    "regions.random_network",
-    "regions.text_features",
-    "boosting.accuracies",
-    "boosting.linear_accuracy",
-    "boosting.linear_booster",
-    "boosting.long_servedio",
-    "boosting.tree_accuracy",
-    "dynamics.curvature",
-    "noisy.by_head",
-    "noisy.by_network",
-    "noisy.frozen",
-    "selftraining.over_draws",
-    "selftraining.turned_pool",
-    "selftraining.under_shift",
-    "dynamics.dead_units",
-    "dynamics.jacobian_spectrum",
-    "dynamics.slope_norms",
-    "networks.along",
-    "networks.side_by_side",
-    "phases.phases",
+    "network_diagnostics.curvature",
+    "network_diagnostics.dead_units",
+    "network_diagnostics.jacobian_spectrum",
+    "network_diagnostics.slope_norms",
     "phases.reached",
-    "phases.spans",
-    "plasticity.ageing",
-    "plasticity.final_losses",
-    "plasticity.sharpness",
-    "layers.of_head",
-    "layers.over_head",
-    "layers.read",
-    "layers.sides",
+    "phases.turning_points",
     "robustness.adversarial",
-    "whiteness.best_beta",
-    "whiteness.gain_of_best",
-    "whiteness.intervals",
 }
 """Measures of a network, or of numbers of runs: no such degenerate features; each has its own tests of bad input."""
 
@@ -212,37 +180,40 @@ RIGHT = {
     "spectrum.neural_collapse": [[0, 0, 1], [0, 0, 1], [18 / 19, 0, 0], ERROR, [1 / 1.18, 0, 0], [1, 0, 0]],
     "spectrum.clid": [[1, 1], [1, 1], ..., ERROR, ..., ...],
     "spectrum.comparable": [[6, 4], [6, 4], [4, 4], [1, 2], [4, 6], [8, 4]],
-    "collapse.amplitude": [0, 0, 30, ERROR, 10 / 3, 8 / 7],
-    "collapse.unit_deviation": [0, 0, ROOT(4 / 3) * 5 / 6, ERROR, ROOT(6) * ROOT(2 / 3) / 3, 2 * ROOT(2 / 7)],
+    "spectrum.principal": [[0] * 24, [0] * 24, [3, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 0, 6, 0, 0, 0], ERROR,
+                           [2, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0], ...],
+    "spectrum.reshaped": [[0] * 24, [0] * 24, [3, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 0, 6, 0, 0, 0], ERROR,
+                          [ROOT(2.5), 0, 0, 0, ROOT(2.5), 0, 0, 0, 0, ROOT(2.5), 0, 0, 0, ROOT(2.5), 0, 0], ...],
+    "collapse.total_variance": [0, 0, 30, ERROR, 10 / 3, 8 / 7],
+    "collapse.normalised_std": [0, 0, ROOT(4 / 3) * 5 / 6, ERROR, ROOT(6) * ROOT(2 / 3) / 3, 2 * ROOT(2 / 7)],
     "probe.knn": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
+    "probe.knn_accuracy": [0.5, 0.5, 1, 1, 1, 1],
     "probe.ridge": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
     "probe.ridge_path": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
     "probe.ridge_loo": [[0.36] * 2, [0.36] * 2, ..., ERROR, ..., ...],
+    "probe.classify_by_ridge": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
+    "probe.ridge_accuracy": [0.5, 0.5, 1, 1, 1, 1],
     "probe.nearest_mean": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
+    "probe.classify_by_nearest_mean": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
+    "probe.prefixes": [0.5, 0.5, 1, 1, 0.75, 0.625],
     "probe.few_shot": [0.5, 0.5, 1, 1, ..., ...],
     "probe.few_labels": [0.5, 0.5, 1, 1, ..., ...],
     "probe.r_squared": [0, 0, 7.2 / 4.3 - 14.4 / 4.3**2, ERROR,
                         1.6 * (2 / 3.5 - 3.2 / 3.5**2) + 0.4 * (2 / 1.1 - 0.8 / 1.1**2), 2 * (2 / 2.3 - 2 / 2.3**2)],
     "probe.label_energy": [[0] * 4, [0] * 4, [0.9, 0, 0, 0], ERROR, [0.5, 0.5, 0, 0], ...],
-    "probe.risk": [0.5, 0.5, 0, ERROR, 0, 0],
+    "probe.risk_decomposition": [0.5, 0.5, 0, ERROR, 0, 0],
     "probe.bootstrap": [[0.1] * 8, [0] * 8, ..., [3, 4] * 2, ..., ...],
-    "whiteness.principal": [[0] * 24, [0] * 24, [3, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 0, 6, 0, 0, 0], ERROR,
-                            [2, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0], ...],
-    "whiteness.reshaped": [[0] * 24, [0] * 24, [3, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 0, 6, 0, 0, 0], ERROR,
-                           [ROOT(2.5), 0, 0, 0, ROOT(2.5), 0, 0, 0, 0, ROOT(2.5), 0, 0, 0, ROOT(2.5), 0, 0], ...],
-    "whiteness.label_budgets": [[1, 1, 0, 0], [1, 1, 0, 0], [1] * 4, ERROR, [1] * 4, [1] * 4],
-    "whiteness.prefixes": [0.5, 0.5, 1, 1, 0.75, 0.625],
-    "plane.plane": [[0] * 12, [0] * 12, LINE, ERROR, [2, 0, -2, 0, 0, 1, 0, -1], ...],
-    "plane.explained": [[0, 0], [0, 0], [1, 0], ERROR, [0.8, 0.2], [0.25, 0.25]],
+    "projection.project": [[0] * 12, [0] * 12, LINE, ERROR, [2, 0, -2, 0, 0, 1, 0, -1], ...],
+    "projection.explained": [[0, 0], [0, 0], [1, 0], ERROR, [0.8, 0.2], [0.25, 0.25]],
     "regions.local_complexity": [2] * 6,
-    "regions.spline_features": [[1, 1, 1, 0, 0.1, 0.1, 0], [0] * 7, [0.375, 0, 0.75, ROOT(3) / 4, 0, 0, 0],
+    "gate_geometry.spline_features": [[1, 1, 1, 0, 0.1, 0.1, 0], [0] * 7, [0.375, 0, 0.75, ROOT(3) / 4, 0, 0, 0],
                                 [1, 1, 1, 0, 3, 3, 0], [1 / 12, 0, 1 / 6, ROOT(1 / 108), 0, 0, 0],
                                 [0.125, 0, 0.25, ROOT(1 / 56), 0, 0, 0]],
 }  # fmt: skip
 
 
 def public():
-    """Names of all measures: the public functions of every room, ``features`` (their shared checks) apart."""
+    """Names of all measures: the public functions of every module, ``features`` (their shared checks) apart."""
     for room in pkgutil.iter_modules(measures.__path__):
         module = importlib.import_module(f"sslens.measures.{room.name}")
         for name, value in inspect.getmembers(module, inspect.isfunction):
@@ -254,6 +225,16 @@ def numbers(answer):
     if dataclasses.is_dataclass(answer):
         return [number for field in dataclasses.fields(answer) for number in numbers(getattr(answer, field.name))]
     return answer.double().flatten().tolist() if isinstance(answer, torch.Tensor) else [float(answer)]
+
+
+@pytest.mark.parametrize("package", [probe, spectrum])
+def test_a_package_shows_the_functions_of_its_files_and_not_the_files(package):
+    for name in package.__all__:
+        assert not inspect.ismodule(getattr(package, name)), name
+    for file in pkgutil.iter_modules(package.__path__):
+        module = importlib.import_module(f"{package.__name__}.{file.name}")
+        shown = getattr(package, file.name)
+        assert shown is module or shown is getattr(module, file.name)
 
 
 def test_every_public_measure_is_in_the_table():

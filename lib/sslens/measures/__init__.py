@@ -1,1 +1,1 @@
-"""Measures: tensors in, numbers out. One file per room; nothing here draws, trains or writes."""
+"""Measures: tensors in, numbers out; nothing here draws, trains or writes."""

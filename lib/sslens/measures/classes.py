@@ -9,7 +9,7 @@ from sslens.types import InputError
 
 
 def confusion(predicted: Int[Tensor, "n"], truth: Int[Tensor, "n"], *, classes: int) -> Int[Tensor, "c c"]:
-    """How many samples of class i (row) were called j (column).
+    """How many samples of class i (row) were predicted as j (column).
 
     Raises:
         InputError: labels that are not whole numbers in [0, classes), none, or of different lengths.
@@ -26,7 +26,7 @@ def confusion(predicted: Int[Tensor, "n"], truth: Int[Tensor, "n"], *, classes: 
 
 
 def accuracy_by_class(predicted: Int[Tensor, "n"], truth: Int[Tensor, "n"], *, classes: int) -> Float[Tensor, "c"]:
-    """Share of each class's samples that were called by its name, in [0, 1].
+    """Accuracy within each class: the share of its samples that were predicted as it, in [0, 1].
 
     Raises:
         InputError: as for ``confusion``, or a class without a sample: it has no accuracy, neither 0 nor NaN.
@@ -37,11 +37,7 @@ def accuracy_by_class(predicted: Int[Tensor, "n"], truth: Int[Tensor, "n"], *, c
     counts = confusion(predicted, truth, classes=classes)
     samples = counts.sum(1)
     if not samples.all():
-        missing = ", ".join(str(name) for name in (samples == 0).nonzero().flatten().tolist())
-        raise InputError(
-            "truth",
-            samples.tolist(),
-            f"at least 1 sample of each of the {classes} classes",
-            f"None of class {missing}.",
-        )
+        missing = ", ".join(map(str, (samples == 0).nonzero().flatten().tolist()))
+        allowed = f"at least 1 sample of each of the {classes} classes"
+        raise InputError("truth", samples.tolist(), allowed, f"None of class {missing}.")
     return counts.diagonal() / samples.double()

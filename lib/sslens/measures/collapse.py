@@ -1,14 +1,14 @@
-"""How much of the features is left: what a rank, blind to scale, cannot tell."""
+"""Collapse: how much of the features is left, which a rank, blind to scale, does not show."""
 
 import math
 
 import torch
 
-from sslens.measures.features import centred, checked_features, rounding, unit_rows
+from sslens.measures.features import centred, checked_features, unit_rows, with_rounding
 from sslens.types import Features
 
 
-def amplitude(h: Features) -> float:
+def total_variance(h: Features) -> float:
     """Total variance of the features: the trace of their covariance, Σ_ij (h_ij − mean_j)² / (n − 1).
 
     Exactly 0 for constant features, also where rounding alone keeps them apart. Units: those of the features, squared.
@@ -16,26 +16,26 @@ def amplitude(h: Features) -> float:
     Raises:
         InputError: no (n, d) matrix of finite floating-point numbers with n >= 2.
 
-    >>> amplitude(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])), amplitude(torch.full((9, 3), 0.1))
+    >>> total_variance(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])), total_variance(torch.full((9, 3), 0.1))
     (2.0, 0.0)
     """
-    values = checked_features(h, rows=2)
-    return float(centred(values, floor=rounding(h)).square().sum()) / (len(values) - 1)
+    values, floor = with_rounding(h, rows=2)
+    return float(centred(values, floor=floor).square().sum()) / (len(values) - 1)
 
 
-def unit_deviation(z: Features) -> float:
+def normalised_std(z: Features) -> float:
     """Collapse on the sphere: √k · mean over dimensions of the standard deviation of z / ‖z‖.
 
-    1 for isotropic embeddings, 0 when all point the same way; the amplitude does not enter. The deviation divides by
-    n − 1; rows of zeros stay zero and count. Some packages leave out the factor √k. Batch normalisation and a shrinking
-    embedding both keep this number high: it is not shown alone.
+    1 for isotropic embeddings, 0 when all point the same way; the total variance does not enter. The deviation divides
+    by n − 1; rows of zeros stay zero and count. Some packages leave out the factor √k. Batch normalisation and a
+    shrinking embedding both keep this number high: it is not shown alone.
 
     Raises:
         InputError: no (n, k) matrix of finite floating-point numbers with n >= 2.
 
     Reference: Chen and He, "Exploring simple Siamese representation learning", CVPR 2021, arXiv 2011.10566, sec. 4.1.
 
-    >>> round(unit_deviation(torch.eye(6)), 6), unit_deviation(torch.full((9, 3), 0.1))
+    >>> round(normalised_std(torch.eye(6)), 6), normalised_std(torch.full((9, 3), 0.1))
     (1.0, 0.0)
     """
     unit = unit_rows(checked_features(z, name="embedding", rows=2))

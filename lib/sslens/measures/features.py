@@ -1,11 +1,11 @@
-"""What every room asks of its input, and the preparations they share: checks, centring, unit rows, rounding.
+"""What every measure demands of features, and the preparations they share: checks, centring, unit rows, rounding.
 
 Measures compute in float64 whatever they are given. Total collapse is a result, not an error: what stands below
 the rounding of the input counts as zero, so that constant features have rank 0 and not the rank of their noise.
 """
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
 from sslens.types import Features, InputError, Labels
@@ -37,12 +37,32 @@ def _sized(h: Shaped[Tensor, "..."], name: str, rows: int) -> tuple[Features, fl
         raise InputError(name, got, f"a floating-point tensor (n, d) of at least {rows} row(s) and 1 column")
     values = h.detach().double()
     size = float(torch.linalg.vector_norm(values))
-    # One number tells of nearly all matrices that every value is right; a NaN compares false.
+    # One number shows of nearly all matrices that every value is right; a NaN compares false.
     if not size < LARGEST and (wrong := ~(values.abs() < LARGEST)).any():
         row, column = wrong.nonzero()[0].tolist()
         hint = f"This is true of {int(wrong.sum())} of {h.numel()} values, first in row {row}, column {column}."
         raise InputError(name, values[row, column].item(), f"finite, below {LARGEST:g} in size", hint)
     return values, size
+
+
+def checked_queries(
+    queries: Shaped[Tensor, "..."], width: int, *, name: str = "queries", rows: int = 1
+) -> Float64[Tensor, "m d"]:
+    """Features to be judged, in float64, if they have as many columns as those they are judged by.
+
+    Raises:
+        InputError: as ``checked_features``, or another width.
+
+    >>> checked_queries(torch.ones(2, 3), 4)
+    Traceback (most recent call last):
+        ...
+    sslens.types.InputError: queries must be a matrix of 4 columns, like those they are judged by. Got (2, 3).
+    """
+    values = checked_features(queries, name=name, rows=rows)
+    if values.shape[1] != width:
+        allowed = f"a matrix of {width} columns, like those they are judged by"
+        raise InputError(name, tuple(values.shape), allowed)
+    return values
 
 
 def checked_labels(
@@ -79,6 +99,19 @@ def rounding(h: Float[Tensor, "..."]) -> float:
     return torch.finfo(h.dtype).eps * float(torch.linalg.vector_norm(h.detach(), dtype=torch.float64))
 
 
+def with_rounding(h: Features, *, name: str = "features", rows: int = 1) -> tuple[Features, float]:
+    """``checked_features`` and ``rounding(h)`` in one pass over the features.
+
+    Raises:
+        InputError: as for ``checked_features``.
+
+    >>> with_rounding(torch.ones(4, 4, dtype=torch.float64))[1] == 4 * 2.0**-52
+    True
+    """
+    values, size = _sized(h, name, rows)
+    return values, torch.finfo(h.dtype).eps * size
+
+
 def centred(values: Float[Tensor, "n d"], *, floor: float) -> Float[Tensor, "n d"]:
     """Rows minus their mean; exactly zero where what remains is not above ``floor`` (in Frobenius norm).
 
@@ -104,11 +137,11 @@ def deviations(h: Features, *, name: str = "features") -> tuple[Float[Tensor, "n
     >>> deviations(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))[0].tolist()
     [[-1.0, 0.0], [1.0, 0.0]]
     """
-    values, size = _sized(h, name, 2)
+    values, floor = with_rounding(h, name=name, rows=2)
     if h.dtype == values.dtype:
         values = values - values.mean(0)  # leaves h alone; what this pass leaves of the mean only float64 can tell
     values -= values.mean(0)
-    return values, torch.finfo(h.dtype).eps * size
+    return values, floor
 
 
 def significant(spectrum: Float[Tensor, "k"], h: Features, *, floor: float | None = None) -> Float[Tensor, "k"]:

@@ -14,18 +14,18 @@ from sslens.types import InputError
 
 @final
 @dataclass(frozen=True, eq=False)
-class Phases:
+class TurningPoints:
     """The two turning points of every run, and its change in each of the three phases between start and end.
 
     >>> half = torch.tensor([0.5], dtype=torch.float64)
-    >>> Phases(torch.tensor([1]), torch.tensor([2]), descent=half, ascent=1 / half, second_descent=half).peak
+    >>> TurningPoints(torch.tensor([1]), torch.tensor([2]), descent=half, ascent=1 / half, second_descent=half).peak
     tensor([2])
     """
 
     valley: Int64[Tensor, "s"]
-    """Look at which the first descent ends."""
+    """Snapshot at which the first descent ends."""
     peak: Int64[Tensor, "s"]
-    """Look at which the ascent ends; never before the valley."""
+    """Snapshot at which the ascent ends; never before the valley."""
     descent: Float64[Tensor, "s"]
     """Value at the valley over that at the start."""
     ascent: Float64[Tensor, "s"]
@@ -34,13 +34,13 @@ class Phases:
     """Value at the end over that at the peak."""
 
 
-def phases(curves: Float[Tensor, "s t"]) -> Phases:
+def turning_points(curves: Float[Tensor, "s t"]) -> TurningPoints:
     """The phases of a quantity along training, one curve per seed; each is measured where the *other* seeds turn.
 
     The mean of the other seeds' curves rises most from its valley to its peak: the pair i ≤ j with the largest
     m(j) − m(i), the latest of equals, so that a curve that only falls has both at its end. A curve measured at its own
-    lowest and highest look falls, rises and falls whatever it does, by its noise alone; at looks that others chose it
-    need not. A single curve has no others and is measured at its own. 0/0 counts as 1, no change.
+    lowest and highest snapshot falls, rises and falls whatever it does, by its noise alone; at snapshots that others
+    chose it need not. A single curve has no others and is measured at its own. 0/0 counts as 1, no change.
 
     Raises:
         InputError: no curve, an empty one, or numbers that are negative or not finite.
@@ -48,7 +48,7 @@ def phases(curves: Float[Tensor, "s t"]) -> Phases:
     Reference for the phases of local complexity: Humayun, Balestriero, Baraniuk, "Deep networks always grok and here is
     why", ICML 2024, arXiv 2402.15555, who read them off the curve itself.
 
-    >>> found = phases(torch.tensor([[8.0, 2.0, 6.0, 3.0], [8.0, 4.0, 4.0, 4.0]]))
+    >>> found = turning_points(torch.tensor([[8.0, 2.0, 6.0, 3.0], [8.0, 4.0, 4.0, 4.0]]))
     >>> found.valley, found.peak, found.ascent
     (tensor([3, 1]), tensor([3, 2]), tensor([1., 1.], dtype=torch.float64))
     """
@@ -61,27 +61,13 @@ def phases(curves: Float[Tensor, "s t"]) -> Phases:
     latest = rises.shape[1] - 1 - rises.flip(1).argmax(1)
     valley, peak = latest // values.shape[1], latest % values.shape[1]
     rows = torch.arange(len(values))
-    places = [values[:, 0], values[rows, valley], values[rows, peak], values[:, -1]]
-    changes = [torch.where(after == before, 1.0, after / before) for before, after in pairwise(places)]
-    return Phases(valley, peak, *changes)
-
-
-def spans(curves: Float[Tensor, "s t"]) -> dict[str, tuple[int, int]]:
-    """The phases of the mean over seeds by name, each from its first look to its last: for a figure, not for a verdict.
-
-    Raises:
-        InputError: as ``phases``.
-
-    >>> spans(torch.tensor([[8.0, 2.0, 6.0, 3.0], [8.0, 4.0, 4.0, 4.0]]))
-    {'descent': (0, 1), 'ascent': (1, 2), 'second descent': (2, 3)}
-    """
-    turns = phases(checked_features(curves, name="curves").mean(0, keepdim=True))
-    ends = [0, int(turns.valley), int(turns.peak), curves.shape[1] - 1]
-    return dict(zip(("descent", "ascent", "second descent"), pairwise(ends), strict=True))
+    turns = [values[:, 0], values[rows, valley], values[rows, peak], values[:, -1]]
+    changes = [torch.where(after == before, 1.0, after / before) for before, after in pairwise(turns)]
+    return TurningPoints(valley, peak, *changes)
 
 
 def reached(curves: Float[Tensor, "s t"], level: float) -> Int64[Tensor, "s"]:
-    """The look at which each curve first stands at ``level`` or above; the last look where it never does.
+    """The snapshot at which each curve first stands at ``level`` or above; the last one where it never does.
 
     Raises:
         InputError: no curve, an empty one, or numbers that are not finite.

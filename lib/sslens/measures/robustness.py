@@ -19,22 +19,24 @@ def adversarial(
     images: Images,
     *,
     labels: Labels,
-    radius: float,
+    epsilon: float,
     steps: int = 10,
     generator: torch.Generator | None = None,
 ) -> float:
-    """Share of images that a classifier names rightly, whatever projected gradient descent does to them; in [0, 1].
+    """Accuracy of a classifier on images that projected gradient descent has changed; in [0, 1].
 
-    x ← clip(x + α · sign ∇ₓ loss), into the ball ‖x − image‖_∞ ≤ radius and into [0, 1], ``steps`` times with
-    α = 2.5 · radius / steps, enough to cross the ball. An image counts if it is named rightly as it is and after every
-    step, so the share is never above the accuracy; the paper looks at the last step only. Starts at the image, or with
-    a generator at a point drawn uniformly from the ball, as in the paper. An upper bound: a stronger attack finds more.
+    x ← clip(x + α · sign ∇ₓ loss), into the ball ‖x − image‖_∞ ≤ epsilon and into [0, 1], ``steps`` times with
+    α = 2.5 · epsilon / steps, enough to cross the ball. An image counts if it is classified correctly as it is and
+    after every step, so the result is never above the accuracy without an attack; the paper takes the last step only.
+    Starts at the image, or with a generator at a point drawn uniformly from the ball, as in the paper. An upper bound:
+    a stronger attack finds more.
     The loss is log Σ_{j≠y} exp z_j − z_y: cross-entropy is a rising function of it, so the steps are the same, but
     cross-entropy's gradient vanishes where the network is sure. Eval mode, float64; the caller's net is left as it was.
 
     Raises:
-        InputError: images that are not finite (n, c, h, w) pixels in [0, 1], labels that do not match, a radius outside
-            [0, 1], fewer than 1 step, or a net that does not answer with finite scores (n, k) of k >= 2 classes.
+        InputError: images that are not finite (n, c, h, w) pixels in [0, 1], labels that do not match, an epsilon
+            outside [0, 1], fewer than 1 step, or a net that does not answer with finite scores (n, k) of k >= 2
+            classes.
 
     Reference: Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards deep learning models resistant to adversarial attacks",
     ICLR 2018, arXiv 1706.06083, sec. 2.1.
@@ -42,33 +44,33 @@ def adversarial(
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2))
     >>> _ = net[1].weight.data.copy_(torch.tensor([[-1.0], [1.0]])), net[1].bias.data.copy_(torch.tensor([1.0, 0.0]))
     >>> images, labels = torch.tensor([0.1, 0.45, 0.9]).reshape(3, 1, 1, 1), torch.tensor([0, 0, 1])
-    >>> [round(adversarial(net, images, labels=labels, radius=radius), 3) for radius in (0.0, 0.2, 0.5)]
+    >>> [round(adversarial(net, images, labels=labels, epsilon=epsilon), 3) for epsilon in (0.0, 0.2, 0.5)]
     [1.0, 0.667, 0.0]
     """
     pixels = checked_features(images.flatten(1) if images.ndim == 4 else images.flatten(), name="images")
     if pixels.min() < 0 or pixels.max() > 1:
         raise InputError("images", (float(pixels.min()), float(pixels.max())), "pixels in [0, 1]")
     labels = checked_labels(labels, count=len(images))
-    radius = checked("radius", radius, Annotated[float, Range(0, 1)])
+    epsilon = checked("epsilon", epsilon, Annotated[float, Range(0, 1)])
     steps = checked("steps", steps, Annotated[int, Range(1, 1_000_000)])
     still = deepcopy(net).double().eval().requires_grad_(requires_grad=False)
     clean = images.detach().to(next(still.parameters(), images).device).double()
     start = clean
     if generator is not None:
         drawn = torch.rand(clean.shape, generator=generator, device=generator.device, dtype=torch.float64)
-        start = clean + radius * (2 * drawn.to(clean.device) - 1)
+        start = clean + epsilon * (2 * drawn.to(clean.device) - 1)
     chunks = zip(clean.split(CHUNK), labels.to(clean.device).split(CHUNK), start.split(CHUNK), strict=True)
-    withstood = [_withstood(still, *chunk, radius=radius, steps=steps) for chunk in chunks]
+    withstood = [_withstood(still, *chunk, epsilon=epsilon, steps=steps) for chunk in chunks]
     return float(torch.cat(withstood).double().mean())
 
 
 def _withstood(
-    net: nn.Module, images: Images, labels: Labels, start: Images, *, radius: float, steps: int
+    net: nn.Module, images: Images, labels: Labels, start: Images, *, epsilon: float, steps: int
 ) -> Bool[Tensor, "n"]:
-    """Whether each image is named rightly, at itself and at every point the attack visits."""
-    low, high = (images - radius).clamp_min(0), (images + radius).clamp_max(1)
+    """Whether each image is classified correctly, at itself and at every point the attack visits."""
+    low, high = (images - epsilon).clamp_min(0), (images + epsilon).clamp_max(1)
     scores = _scores(net, images)
-    right = scores.argmax(1) == checked_labels(labels, classes=scores.shape[1])
+    correct = scores.argmax(1) == checked_labels(labels, classes=scores.shape[1])
     x = start.clamp(low, high)
     for _ in range(steps):
         with torch.enable_grad():
@@ -76,9 +78,9 @@ def _withstood(
             own = scores.gather(1, labels[:, None])
             others = scores.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
             (uphill,) = torch.autograd.grad((others - own[:, 0]).sum(), x)
-        right = right & (scores.argmax(1) == labels)
-        x = (x.detach() + 2.5 * radius / steps * uphill.sign()).clamp(low, high)
-    return right & (_scores(net, x).argmax(1) == labels)
+        correct = correct & (scores.argmax(1) == labels)
+        x = (x.detach() + 2.5 * epsilon / steps * uphill.sign()).clamp(low, high)
+    return correct & (_scores(net, x).argmax(1) == labels)
 
 
 def _scores(net: nn.Module, images: Images) -> Float[Tensor, "n k"]:

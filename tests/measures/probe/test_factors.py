@@ -27,7 +27,7 @@ def labels_of(seed, n, classes):
     return torch.randint(classes, (n,), generator=torch.Generator().manual_seed(seed))
 
 
-def material(seed, n=40, d=5, noise=1.0):
+def sides(seed, n=40, d=5, noise=1.0):
     """Features of which a factor is a noisy linear function, and as many again to be judged."""
     h = normal(seed, 2 * n, d) @ torch.diag(torch.tensor([3.0, 1, 1, 0.3, 0.1]).double()) + 2
     values = h @ normal(seed + 1, d) + noise * normal(seed + 2, 2 * n)
@@ -37,10 +37,10 @@ def material(seed, n=40, d=5, noise=1.0):
 @given(seeds, st.floats(-3, 2), st.floats(0.1, 10))
 @settings(max_examples=25, deadline=None)
 def test_r_squared_is_scikit_learns_on_features_of_unit_total_variance(seed, decades, noise):
-    (h, values), (queries, truth) = material(seed, noise=noise)
+    (h, values), (queries, truth) = sides(seed, noise=noise)
     scale = (h - h.mean(0)).square().sum(1).mean().sqrt()
     guessed = Ridge(alpha=10**decades).fit(h / scale, values).predict(queries / scale)
-    found = r_squared((h, values), (queries, truth), strength=10**decades)
+    found = r_squared((h, values), (queries, truth), penalty=10**decades)
     assert found == pytest.approx(r2_score(truth, guessed), rel=1e-8, abs=1e-10)
 
 
@@ -49,7 +49,7 @@ def test_r_squared_is_scikit_learns_on_features_of_unit_total_variance(seed, dec
 def test_r_squared_ignores_the_unit_and_zero_of_the_factor_and_amplitude_and_rotation_of_the_features(
     seed, decades, zero
 ):
-    (h, values), (queries, truth) = material(seed)
+    (h, values), (queries, truth) = sides(seed)
     turn, unit, found = rotation(seed, 5), 10**decades, r_squared((h, values), (queries, truth))
     changed = r_squared((h, -values * 3 + zero), (queries, -truth * 3 + zero))
     assert changed == pytest.approx(found, rel=1e-7, abs=1e-9)
@@ -59,13 +59,13 @@ def test_r_squared_ignores_the_unit_and_zero_of_the_factor_and_amplitude_and_rot
 def test_r_squared_is_one_for_a_linear_function_and_negative_for_one_turned_round():
     h = normal(0, 50, 3)
     place = h @ torch.tensor([1.0, -2, 0.5]).double()
-    assert r_squared((h, place), (h, place), strength=1e-9) == pytest.approx(1, abs=1e-6)
+    assert r_squared((h, place), (h, place), penalty=1e-9) == pytest.approx(1, abs=1e-6)
     # ŷ = −y: 1 − Σ(2y)² / Σ(y − ȳ)² is about −3
-    assert r_squared((h, place), (h, -place), strength=1e-9) == pytest.approx(-3, abs=0.5)
+    assert r_squared((h, place), (h, -place), penalty=1e-9) == pytest.approx(-3, abs=0.5)
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
-def test_collapsed_features_tell_no_factor_and_differ_from_zero_by_the_means_only(kind):
+def test_collapsed_features_hold_no_factor_and_differ_from_zero_by_the_means_only(kind):
     flat, values, truth = torch.full((30, 4), 0.1, dtype=kind), normal(0, 30), normal(1, 20)
     found = r_squared((flat, values), (flat[:20], truth))
     means = float((values.mean() - truth.mean()).square() / truth.var(correction=0))
@@ -89,12 +89,12 @@ def test_factors_that_are_not_one_real_number_per_sample_or_do_not_vary_are_refu
 
 def test_r_squared_refuses_another_width_a_single_sample_and_no_penalty(unchecked):
     values = torch.arange(4.0)
-    with pytest.raises(InputError, match=r"test must be .* at least 2 row"):
+    with pytest.raises(InputError, match=r"queries must be .* at least 2 row"):
         r_squared((torch.eye(4), values), (torch.eye(4)[:1], values[:1]))
-    with pytest.raises(InputError, match="test must be a matrix of 4 columns"):
+    with pytest.raises(InputError, match="queries must be a matrix of 4 columns"):
         r_squared((torch.eye(4), values), (torch.eye(4)[:, :3], values))
-    with pytest.raises(InputError, match="strength"):
-        r_squared((torch.eye(4), values), (torch.eye(4), values), strength=0.0)
+    with pytest.raises(InputError, match="penalty"):
+        r_squared((torch.eye(4), values), (torch.eye(4), values), penalty=0.0)
 
 
 def slow_energy(h, targets):

@@ -31,7 +31,8 @@ from tests.measures.regions.nets import (
 )
 from torch import nn
 
-from sslens.encoders import Residual, convnet, mlp, resnet18
+from sslens.encoders import ConvNet, ResNet18, mlp
+from sslens.encoders.resnet18 import Residual
 
 BORDERS = [(1, 0, 1), (1, 0, -1), (0, 1, 1), (0, -1, 1), (1, 0, 0), (0, 1, 0)]
 DIAGONALS = [(1, 1, 0), (1, -1, 0), (1, 1, -2), (2, 1, -1), (1, 3, -2), (1, 0, 0.5)]
@@ -103,8 +104,8 @@ LAYERED: dict[str, Callable[[], Case]] = {
     "convolutions with stride and padding": lambda: of_images(
         52, nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(2, 3, 2), nn.ReLU(), *linear(2)
     ),
-    "convnet": lambda: of_images(53, convnet(1, 4), shape=(1, 8, 8), half=4.0),
-    "resnet": lambda: of_images(54, resnet18(1, 1), half=0.25),
+    "convnet": lambda: of_images(53, ConvNet(width=4).build((1, 8, 8)), shape=(1, 8, 8), half=4.0),
+    "resnet": lambda: of_images(54, ResNet18(width=1).build((1, 4, 4)), half=0.25),
     "residual block": lambda: of_images(55, Residual(1, 1), nn.AvgPool2d(2), *linear(2), shape=(1, 4, 4)),
     "residual block with a projection": lambda: of_images(56, Residual(1, 2, stride=2), *linear(2)),
     "two residual blocks": lambda: of_images(57, Residual(1, 2, stride=2), Residual(2, 2), nn.Flatten(), half=1.0),

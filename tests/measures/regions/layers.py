@@ -14,7 +14,7 @@ import numpy as np
 from tests.measures.regions.cells import Forms, inside, pieces, whole
 from torch import nn
 
-from sslens.encoders import Residual
+from sslens.encoders.resnet18 import Residual
 
 
 @dataclass(frozen=True)

@@ -148,9 +148,9 @@ def lively(net):
 
 IMAGE_NETS = {
     "linear": lambda: encoders.mlp(64, 30, 20, 10),
-    "convolution and batch norm": lambda: encoders.convnet(1, 8),
+    "convolution and batch norm": lambda: encoders.ConvNet(width=8).build((1, 8, 8)),
     "linear and batch norm": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 60), nn.BatchNorm1d(60), nn.LeakyReLU()),
-    "residual": lambda: encoders.resnet18(1, 2),
+    "residual": lambda: encoders.ResNet18(width=2).build((1, 8, 8)),
     "no statistics": lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64, track_running_stats=False), nn.ReLU()),
     "reflecting borders": lambda: nn.Sequential(nn.Conv2d(1, 3, 3, padding=1, padding_mode="reflect"), nn.ReLU()),
 }  # fmt: skip
@@ -284,7 +284,7 @@ def test_points_and_activation_patterns_of_a_grid_find_no_more_than_the_exact_co
 
 
 def test_exact_complexity_takes_images_batch_norm_and_any_precision_and_leaves_the_net_alone():
-    net = lively(encoders.convnet(1, 4)).float().train()
+    net = lively(encoders.ConvNet(width=4).build((1, 8, 8))).float().train()
     x = points(n=4, d=64).unflatten(1, (1, 8, 8)).float()
     before = [module.training for module in net.modules()]
     exact = exact_complexity(net, x, radius=0.5, generator=stream(0, "frames"))

@@ -56,7 +56,7 @@ def test_corners_are_four_times_the_cells_and_euler_counts_them(seed, hidden, si
     cells = cells_of(network(seed, hidden), square(size))
     edges = cells.edges
     border = int((edges.layer < 0).sum())
-    assert len(cells.cells.corners) == 4 * cells.count
+    assert len(cells.polygons.corners) == 4 * cells.count
     assert len(cells.vertices) - len(edges.vertices) + cells.count == 1
     assert 2 * len(edges.vertices) == 4 * cells.count + border
     assert len(cells.vertices) == cells.count + 1 + border / 2
@@ -213,9 +213,12 @@ def test_two_outputs_are_equal_and_first_on_the_decision_boundary(seed, hidden):
     border = cells_of(net, square(1.0)).boundary()
     assert len(border.segments) > 0
     outputs = net(border.segments.mean(1))
-    first = outputs.topk(2)
-    assert torch.allclose(first.values[:, 0], first.values[:, 1], rtol=0, atol=1e-10 * float(outputs.abs().sum() + 1))
-    assert torch.equal(first.indices.sort(1).values, border.classes)
+    first, near = outputs.topk(2), 1e-10 * float(outputs.abs().sum() + 1)
+    assert torch.allclose(first.values[:, 0], first.values[:, 1], rtol=0, atol=near)
+    distinct = (
+        outputs.sort(1).values[:, -3] < first.values[:, 1] - near
+    )  # where a third output meets them, no two are first
+    assert torch.equal(first.indices.sort(1).values[distinct], border.classes[distinct])
 
 
 @given(seeds, widths)

@@ -6,7 +6,7 @@ import torch
 from tests.measures.regions.nets import he_normal_b, of_images, through
 from torch import nn
 
-from sslens.encoders import conv
+from sslens.encoders.convnet import conv
 from sslens.measures.regions import Plane, count_regions, count_sampled, grid, partition, sampling, square
 from sslens.types import InputError
 

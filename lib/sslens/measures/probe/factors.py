@@ -1,48 +1,56 @@
-"""What else features tell besides the class: the factors an image was made with, the labels of single directions."""
+"""What features hold besides the class: the factors an image was made with, the labels of single directions."""
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from sslens.measures.features import centred, checked_features, checked_labels, rounding, significant
-from sslens.measures.probe.checks import Positive, checked_queries, checked_values
-from sslens.measures.probe.linear import Ridge
+from sslens.measures.features import (
+    centred,
+    checked_features,
+    checked_labels,
+    checked_queries,
+    rounding,
+    significant,
+    with_rounding,
+)
+from sslens.measures.probe.inputs import Positive, checked_values
+from sslens.measures.probe.ridge import Ridge
 from sslens.types import Features, InputError, Labels, checked
 
 
 def r_squared(
-    bank: tuple[Features, Float[Tensor, "n"]],
-    test: tuple[Float[Tensor, "m d"], Float[Tensor, "m"]],
+    known: tuple[Features, Float[Tensor, "n"]],
+    queries: tuple[Float[Tensor, "m d"], Float[Tensor, "m"]],
     *,
-    strength: float = 0.3,
+    penalty: float = 0.3,
 ) -> float:
     """How well a ridge regression reads a real factor (place, scale, rotation, contrast) from features not fitted on.
 
-    R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², ŷ by ``ridge`` on (features, factor) of ``bank``, y and its mean ȳ of ``test``: 1 is
-    perfect, 0 no better than the test set's mean, negative worse than it. Indifferent to the factor's unit and zero;
-    of an angle that goes all the way round ask for sine and cosine. With the mean of the bank instead of ȳ constant
-    features would have exactly 0; here they can lie a little below. Collapsed features have no R² above 0.
+    R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², ŷ by ``ridge`` on the known (features, factor), y and its mean ȳ of the queries: 1
+    is perfect, 0 no better than the queries' mean, negative worse than it. Indifferent to the factor's unit and zero;
+    of an angle that goes all the way round take sine and cosine. With the known mean instead of ȳ constant features
+    would have exactly 0; here they can lie a little below. Collapsed features have no R² above 0.
 
     Raises:
         InputError: features that are not finite (n, d) and (m, d) matrices, not one finite real number for each, a
-            strength not above 0, or a ``test`` of one sample or with one and the same number everywhere.
+            penalty not above 0, or queries that are one sample or have one and the same number everywhere.
 
     Reference: Hastie, Tibshirani, Friedman, "The elements of statistical learning", 2009, eq. 3.47.
 
     >>> h, place = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([5.0, 7.0, 9.0, 11.0])
-    >>> round(r_squared((h, place), (h + 4, place + 8), strength=1e-9), 6)
+    >>> round(r_squared((h, place), (h + 4, place + 8), penalty=1e-9), 6)
     1.0
     """
-    h = checked_features(bank[0], name="bank")
-    queries = checked_queries(test[0], h.shape[1], name="test", rows=2)
-    known = checked_values(bank[1], name="values", count=len(h))
-    truth = checked_values(test[1], name="truth", count=len(queries))
-    strength = checked("strength", strength, Positive)
+    h, floor = with_rounding(known[0], name="known")
+    others = checked_queries(queries[0], h.shape[1], rows=2)
+    values = checked_values(known[1], name="values", count=len(h))
+    truth = checked_values(queries[1], name="truth", count=len(others))
+    penalty = checked("penalty", penalty, Positive)
     if truth.min() == truth.max():
         raise InputError("truth", truth[0].item(), "numbers that differ", "All of them are the same.")
-    guessed = Ridge.of(bank[0], known[:, None]).probe(strength).scores(queries)[:, 0]
-    return 1 - float((truth - guessed).square().sum() / (truth - truth.mean()).square().sum())
+    predicted = Ridge.of(h, values[:, None], floor=floor).probe(penalty).scores(others)[:, 0]
+    return 1 - float((truth - predicted).square().sum() / (truth - truth.mean()).square().sum())
 
 
 def label_energy(h: Features, targets: Labels | Float[Tensor, "n c"]) -> Float64[Tensor, "k"]:
@@ -66,13 +74,14 @@ def label_energy(h: Features, targets: Labels | Float[Tensor, "n c"]) -> Float64
     >>> label_energy(h, torch.tensor([0, 0, 1, 1])).round(decimals=6)
     tensor([1., 0.], dtype=torch.float64)
     """
-    values = centred(checked_features(h, rows=2), floor=rounding(h))
+    values, floor = with_rounding(h, rows=2)
+    values = centred(values, floor=floor)
     goals = _goals(targets, len(values))
     if not goals.any():
         raise InputError("targets", "the same for every sample", "at least 2 different labels")
     left, spectrum, _ = torch.linalg.svd(values, full_matrices=False)
     energy = (left.T @ (goals / goals.norm())).square().sum(1)
-    return energy.where(significant(spectrum, h) > 0, 0.0)
+    return energy.where(significant(spectrum, h, floor=floor) > 0, 0.0)
 
 
 def _goals(targets: Labels | Float[Tensor, "n c"], count: int) -> Float64[Tensor, "n c"]:

@@ -1,24 +1,23 @@
 """Linear regions: how a piecewise affine network cuts its input space."""
 
+from sslens.measures.regions._exact.nonlinearities import RECTIFIERS
+from sslens.measures.regions._exact.result import Edges, Partition
+from sslens.measures.regions.boundary import Boundary
 from sslens.measures.regions.complexity import ExactComplexity, LocalComplexity, exact_complexity, local_complexity
-from sslens.measures.regions.partition import count_regions, partition, partitions
-from sslens.measures.regions.random_networks import random_network
-from sslens.measures.regions.records import Partition
+from sslens.measures.regions.enumeration import count_regions, partition, partitions
+from sslens.measures.regions.planes import Plane, square
 from sslens.measures.regions.sampling import count_sampled, grid
 from sslens.measures.regions.segments import Segments, segment
-from sslens.measures.regions.slices import Plane, square
-from sslens.measures.regions.spline import SPLINE_FEATURES, attention_dimension, spline_features
-from sslens.measures.regions.texts import TextFeatures, text_features
 
 __all__ = [
-    "SPLINE_FEATURES",
+    "RECTIFIERS",
+    "Boundary",
+    "Edges",
     "ExactComplexity",
     "LocalComplexity",
     "Partition",
     "Plane",
     "Segments",
-    "TextFeatures",
-    "attention_dimension",
     "count_regions",
     "count_sampled",
     "exact_complexity",
@@ -26,9 +25,6 @@ __all__ = [
     "local_complexity",
     "partition",
     "partitions",
-    "random_network",
     "segment",
-    "spline_features",
     "square",
-    "text_features",
 ]

@@ -8,9 +8,8 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from sslens.measures.regions.cells import Cells
-from sslens.measures.regions.cutting import RELATIVE
-from sslens.measures.regions.polygons import following, owners
+from sslens.measures.regions._exact.cells import Polygons, following, owners
+from sslens.measures.regions._exact.nonlinearities import RELATIVE
 
 
 @final
@@ -30,37 +29,39 @@ class Boundary:
     """The two classes, the lower first. A network of one output has the classes 0 (below zero) and 1."""
 
 
-def decision_boundary(cells: Cells, points: Float64[Tensor, "v 2"], *, logits: Float64[Tensor, "v out"]) -> Boundary:
+def decision_boundary(
+    polygons: Polygons, points: Float64[Tensor, "v 2"], *, logits: Float64[Tensor, "v out"]
+) -> Boundary:
     """Segments along which two logits are equal and no other is larger, cell by cell.
 
     Logits that are equal on a whole cell have no boundary there; a boundary along a side of cells is found where one
     of the two logits is larger inside, so that it may be found from both sides.
 
-    >>> square = Cells(torch.tensor([0, 4]), torch.arange(4), -torch.arange(1, 5))
+    >>> square = Polygons(torch.tensor([0, 4]), torch.arange(4), -torch.arange(1, 5))
     >>> points = torch.tensor([[0.0, 0.0], [1, 0], [1, 1], [0, 1]]).double()
     >>> decision_boundary(square, points, logits=points[:, :1] - 0.25).segments.tolist()
     [[[0.25, 1.0], [0.25, 0.0]]]
     """
     if logits.shape[1] == 1:
         logits = torch.cat([torch.zeros_like(logits), logits], 1)
-    sides, owner = _sides_of_mixed_cells(cells, logits)
+    sides, owner = _sides_of_mixed_cells(polygons, logits)
     ends, values = points[sides], logits[sides]
     parts = [_where_equal(ends, values, owner, pair) for pair in combinations(range(logits.shape[1]), 2)]
     segments, cell, classes = (torch.cat(column) for column in zip(*parts, strict=True))
     return Boundary(segments, cell, classes)
 
 
-def _sides_of_mixed_cells(cells: Cells, logits: Float64[Tensor, "v out"]) -> tuple[Tensor, Tensor]:
+def _sides_of_mixed_cells(polygons: Polygons, logits: Float64[Tensor, "v out"]) -> tuple[Tensor, Tensor]:
     """Sides (s 2) of the cells whose corners are not all of one class, and the cell of each.
 
     A logit that is largest at every corner of a convex cell is largest in all of it.
     """
-    owner, count = owners(cells), len(cells.starts) - 1
-    classes = logits.argmax(1)[cells.corners]
+    owner, count = owners(polygons), len(polygons.starts) - 1
+    classes = logits.argmax(1)[polygons.corners]
     low = torch.full((count,), logits.shape[1]).scatter_reduce(0, owner, classes, "amin")
     high = torch.zeros(count, dtype=torch.int64).scatter_reduce(0, owner, classes, "amax")
     mixed = (low < high)[owner]
-    return torch.stack([cells.corners, following(cells)], 1)[mixed], owner[mixed]
+    return torch.stack([polygons.corners, following(polygons)], 1)[mixed], owner[mixed]
 
 
 def _where_equal(
@@ -81,9 +82,9 @@ def _where_equal(
     kept = high - low > RELATIVE
     span = torch.stack([low, high], 1)[kept, :, None]
     segments = torch.lerp(along[kept, :1], along[kept, 1:], span)
-    kept = kept.nonzero().flatten()[(segments[:, 0] != segments[:, 1]).any(1)]
-    segments = segments[(segments[:, 0] != segments[:, 1]).any(1)]
-    return segments, owner[into][kept], torch.tensor(pair).expand(len(kept), 2)
+    apart = (segments[:, 0] != segments[:, 1]).any(1)
+    cells = owner[into][kept][apart]
+    return segments[apart], cells, torch.tensor(pair).expand(len(cells), 2)
 
 
 def _leading(heights: Float64[Tensor, "n 2 out"], pair: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -1,27 +1,26 @@
 """How finely a piecewise linear network cuts the input space around its samples."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, final
+from typing import Annotated, final
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sslens.measures.activations import listening
 from sslens.measures.features import checked_features
-from sslens.measures.regions.partition import partition
-from sslens.measures.regions.slices import Plane
+from sslens.measures.regions._exact.nonlinearities import AFFINE, RECTIFIERS
+from sslens.measures.regions._exact.result import Partition
+from sslens.measures.regions.enumeration import partition
+from sslens.measures.regions.planes import Plane
 from sslens.types import InputError, Range, checked
 
-RECTIFIERS = (nn.ReLU, nn.LeakyReLU)
-AFFINE = (nn.Flatten, nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d)
-"""Modules that are affine maps in eval mode; a subclass may be anything."""
 OFFSETS = ("bias", "running_mean")
-"""What of them shifts the images of all inputs alike."""
+"""What of an affine module shifts the images of all inputs alike."""
 CORNER_VALUES = 2**17
 """Input values of the corners that pass the network at a time: bounds memory, and stays in the processor's cache."""
 
@@ -60,10 +59,10 @@ def local_complexity(
     orthonormal directions of input space, drawn for every point and frame. The corners pass the network in eval mode;
     a unit counts if min ≤ 0 < max of the input of its ReLU over their images. Exact in the first layer:
     |⟨w, x⟩ + b| < radius · max_p |⟨w, v_p⟩|; deeper, a fold that no two corners are parted by is missed. Counted are
-    the inputs of ReLU and LeakyReLU modules only: not the logits, which the authors' script for MLPs adds, and not
-    max-pooling. The authors share one frame among points and steps; a generator of the same seed at every step gives
-    equal frames along training too. Say radius (in units of the input), directions and input dimension beside a number:
-    it means nothing without them.
+    the inputs of ReLU, LeakyReLU and PReLU modules only: not the logits, which the authors' script for MLPs adds, and
+    not max-pooling. The authors share one frame among points and steps; a generator of the same seed at every step
+    gives equal frames along training too. Say radius (in units of the input), directions and input dimension beside a
+    number: it means nothing without them.
 
     Raises:
         InputError: a radius that is not above 0, more directions than input dimensions, frames below 1, a net that
@@ -84,13 +83,13 @@ def local_complexity(
     frames = checked("frames", frames, Annotated[int, Range(1, 1_000_000)])
     x = x.detach().to(next(net.parameters(), x))
     counts = []
-    with torch.no_grad(), listening(net, partial(_crossings, 2 * directions)) as heard:
+    with torch.no_grad(), listening(net, partial(_crossings, 2 * directions), of=RECTIFIERS, side="input") as heard:
         stem, rest = _split(net)
         for points, axes in _frames(x, directions=directions, generator=generator, frames=frames):
             heard.clear()
             rest(_corners(stem(points), radius * _linear(stem, axes)))
             if not heard:
-                raise InputError("net", type(net).__name__, "a network that calls ReLU or LeakyReLU modules")
+                raise InputError("net", type(net).__name__, "a network that calls ReLU, LeakyReLU or PReLU modules")
             counts.append(torch.stack(list(heard.values())))
     counts = torch.cat(counts, 1).double().unflatten(1, (frames, len(x)))  # (l, frames, n)
     totals = counts.sum(0).mean(1)
@@ -149,9 +148,7 @@ def exact_complexity(
         for point, (first, second) in zip(points, frames, strict=True):
             found = partition(still, Plane(point, first, second), square)
             regions.append(found.count)
-            with torch.no_grad(), listening(still, partial(_crossings, len(found.vertices))) as heard:
-                still(found.plane.at(found.vertices))
-            crossings.append(int(sum(heard.values())))
+            crossings.append(_crossings_of(still, found))
     return ExactComplexity(torch.tensor(regions), torch.tensor(crossings))
 
 
@@ -196,44 +193,13 @@ def _corners(
     return (centres.unsqueeze(1) + torch.cat([steps, -steps], 1)).flatten(0, 1)
 
 
-@contextmanager
-def listening(
-    net: nn.Module,
-    look: Callable[[Float[Tensor, "b *units"], str], Shaped[Tensor, "..."]],
-    *,
-    rectifiers: tuple[type[nn.Module], ...] = RECTIFIERS,
-) -> Iterator[dict[str, Shaped[Tensor, "..."]]]:
-    """While open, every pass leaves here what ``look`` makes of the input of each rectifier; the net is in eval mode.
-
-    ``look`` gets the input and the module's name. The keys are those names, with ``:2`` for the second use of the same
-    module. Empty it between two passes.
-
-    >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
-    >>> with listening(net, lambda entering, name: entering > 0) as heard:
-    ...     _ = net(torch.zeros(5, 2))
-    >>> heard["1"].shape
-    torch.Size([5, 3])
-    """
-    heard: dict[str, Tensor] = {}
-
-    def listen(name: str) -> Callable[[nn.Module, Any], None]:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            uses = sum(key.split(":")[0] == name for key in heard)
-            heard[f"{name}:{uses + 1}" if uses else name] = look(inputs[0], name)
-
-        return hook
-
-    modes = {module: module.training for module in net.modules()}
-    heeded = [(name, module) for name, module in net.named_modules() if isinstance(module, rectifiers)]
-    handles = [module.register_forward_pre_hook(listen(name)) for name, module in heeded]
-    try:
-        net.eval()
-        yield heard
-    finally:
-        for handle in handles:
-            handle.remove()
-        for module, mode in modes.items():
-            module.training = mode
+@torch.no_grad()
+def _crossings_of(net: nn.Module, found: Partition) -> int:
+    """Units that change sign somewhere on a partition: between two of its vertices."""
+    take = partial(_crossings, len(found.vertices))
+    with listening(net, take, of=RECTIFIERS, side="input") as heard:
+        net(found.plane.at(found.vertices))
+    return int(sum(heard.values()))
 
 
 def _crossings(corners: int, entering: Float[Tensor, "corners_b ..."], name: str) -> Int[Tensor, "b"]:

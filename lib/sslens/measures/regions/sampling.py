@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sslens.measures.features import checked_features
-from sslens.measures.regions.slices import Plane
-from sslens.measures.regions.tracing import Network, Walk
+from sslens.measures.regions._exact.graph import Network, Walk
+from sslens.measures.regions.planes import Plane
 from sslens.types import InputError, Range, checked
 
 VALUES = 2**22

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from sslens.measures.features import checked_features
-from sslens.measures.regions.affine import affine_maps
-from sslens.measures.regions.cutting import extremes
-from sslens.measures.regions.slices import Plane
-from sslens.measures.regions.tracing import Network, Walk
+from sslens.measures.regions._exact.affine import affine_maps
+from sslens.measures.regions._exact.graph import Network, Walk
+from sslens.measures.regions._exact.nonlinearities import extremes
+from sslens.measures.regions.planes import Plane
 from sslens.types import InputError
 
 

@@ -1,20 +1,27 @@
-"""Spectra of features, the numbers read from them, and how samples and views lie to each other."""
+"""Spectra of features, the numbers read from them, and how samples and views lie to each other.
 
-from sslens.measures.spectrum.clusters import Clid, clid
-from sslens.measures.spectrum.conditioning import coherence, condition_number
-from sslens.measures.spectrum.powerlaw import PowerLaw, power_law, spectral_map
-from sslens.measures.spectrum.ranks import (
-    effective_rank,
-    eigenvalues,
-    participation_ratio,
-    rankme,
-    singular_values,
-    stable_rank,
-)
-from sslens.measures.spectrum.samples import FewSamples, comparable
-from sslens.measures.spectrum.scatter import NeuralCollapse, lidar, neural_collapse
-from sslens.measures.spectrum.similarity import cka
-from sslens.measures.spectrum.sphere import alignment, self_clustering, uniformity
+Two spectra, always said which: **singular values** of the data matrix (RankMe) and **eigenvalues** of the covariance
+(effective rank, participation ratio, stable rank). No rank is shown alone: it is blind to scale, so a shrunken
+embedding can have the highest one; its total variance and a probe stand beside it. Ranks warn (``FewSamples``) where
+n < 2 · d, and compare at equal n and d only (``comparable``).
+"""
+
+from sslens.measures.spectrum.alignment_uniformity import alignment, uniformity
+from sslens.measures.spectrum.cka import cka
+from sslens.measures.spectrum.clid import Clid, clid
+from sslens.measures.spectrum.coherence import coherence
+from sslens.measures.spectrum.condition_number import condition_number
+from sslens.measures.spectrum.effective_rank import effective_rank
+from sslens.measures.spectrum.lidar import lidar
+from sslens.measures.spectrum.neural_collapse import NeuralCollapse, neural_collapse
+from sslens.measures.spectrum.participation_ratio import participation_ratio
+from sslens.measures.spectrum.power_law import PowerLaw, power_law
+from sslens.measures.spectrum.rankme import rankme
+from sslens.measures.spectrum.reshape import principal, reshaped, spectral_map
+from sslens.measures.spectrum.sample_size import FewSamples, comparable
+from sslens.measures.spectrum.self_clustering import self_clustering
+from sslens.measures.spectrum.singular_values import eigenvalues, singular_values
+from sslens.measures.spectrum.stable_rank import stable_rank
 
 __all__ = [
     "Clid",
@@ -33,7 +40,9 @@ __all__ = [
     "neural_collapse",
     "participation_ratio",
     "power_law",
+    "principal",
     "rankme",
+    "reshaped",
     "self_clustering",
     "singular_values",
     "spectral_map",

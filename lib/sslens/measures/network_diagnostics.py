@@ -1,0 +1,247 @@
+"""Diagnostics of one network that change along its training: dead units, curvature, Jacobians, slopes.
+
+Networks are taken in eval mode: batch norm with its running statistics, no dropout. The caller's is left as it was.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Annotated, Any, final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from sslens.measures.activations import listening
+from sslens.measures.features import checked_features
+from sslens.types import InputError, OneOf, Range, Scalar, checked
+
+CHUNK = 256
+"""Samples that pass the network at a time."""
+LARGEST_JACOBIAN = 2**27
+"""Entries of the largest Jacobian that is taken: 1 GiB, of which its singular values need some three copies."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DeadUnits:
+    """Shares of units that no sample activates.
+
+    >>> DeadUnits(("1", "3"), torch.tensor([0.25, 0.0]), share=0.1).shares.max()
+    tensor(0.2500)
+    """
+
+    layers: tuple[str, ...]
+    """Module names of the ReLUs, in the order they were met; ``name:2`` for the second use of the same module."""
+    shares: Float[Tensor, "l"]
+    """Of the units of each layer, in [0, 1]."""
+    share: float
+    """Of the units of all layers together, in [0, 1]."""
+
+
+@torch.no_grad()
+def dead_units(net: nn.Module, x: Float[Tensor, "n *shape"]) -> DeadUnits:
+    """Units whose ReLU passes 0 for every sample, so that no gradient of these samples reaches their weights.
+
+    A unit is an index along axis 1 of what enters the ReLU: a neuron of a linear layer, a channel of a convolution,
+    which is dead if it is 0 at all positions of all samples: its positions share their weights. Other samples may wake
+    it. A LeakyReLU always passes gradient and does not count. Dormant units (mean activation at most a share of the
+    layer's; Sokar et al., ICML 2023) are a softer notion, the same at a share of 0.
+
+    Raises:
+        InputError: samples that are not finite, a net that calls no ReLU module, or values before one that are not
+            finite.
+
+    Reference: Lyle, Zheng, Nikishin, Avila Pires, Pascanu, Dabney, "Understanding plasticity in neural networks",
+    ICML 2023, arXiv 2303.01486.
+
+    >>> net = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
+    >>> _ = net[0].weight.data.copy_(torch.tensor([[1.0], [-1.0]])), net[0].bias.data.zero_()
+    >>> dead_units(net, torch.tensor([[0.5], [2.0]])).share
+    0.5
+    """
+    _checked_samples(x)
+    passes = []
+    with listening(net, _fires, of=nn.ReLU, side="input") as heard:
+        for chunk in x.detach().to(next(net.parameters(), x)).split(CHUNK):
+            heard.clear()
+            net(chunk)
+            passes.append(dict(heard))
+    if not heard:
+        raise InputError("net", type(net).__name__, "a network that calls ReLU modules")
+    dead = [~torch.stack([fires[layer] for fires in passes]).any(0) for layer in heard]
+    shares = torch.stack([units.double().mean() for units in dead])
+    return DeadUnits(tuple(heard), shares, float(torch.cat(dead).double().mean()))
+
+
+def _fires(entering: Float[Tensor, "b units *positions"], name: str) -> Bool[Tensor, "units"]:
+    if not entering.isfinite().all():
+        raise InputError("net", f"values that are not finite before {name!r}", "finite at every ReLU")
+    return (entering > 0).transpose(0, 1).flatten(1).any(1)
+
+
+@final
+@dataclass(frozen=True)
+class Curvature:
+    """The largest eigenvalue of a Hessian, and how well it is known.
+
+    >>> Curvature(7.2, error=0.001, products=10).value
+    7.2
+    """
+
+    value: float
+    """In units of the loss per squared parameter."""
+    error: float
+    """An eigenvalue lies within this distance of ``value``."""
+    products: int
+    """Products of the Hessian with a vector that it took."""
+
+
+def curvature(
+    net: nn.Module,
+    x: Float[Tensor, "n *shape"],
+    *,
+    loss: Callable[[Any], Scalar],
+    generator: torch.Generator,
+    tolerance: float = 1e-4,
+    steps: int = 200,
+) -> Curvature:
+    """Sharpness: the algebraically largest eigenvalue λ of ∇²loss(net(x)) in the parameters that are trained.
+
+    Power iteration v, Hv, H²v, … from a random v, keeping its vectors (Lanczos): λ is the largest on their span. Plain
+    power iteration finds the largest *in size*, needs five times the products on a digits network, and never settles
+    where −λ is an eigenvalue too, as at a collapsed network's saddle. Ends when ‖Hv − λv‖ ≤ tolerance · max|λ|, of
+    which λ has only about the square; after ``steps`` products ``error`` tells how far it came. Memory: two float64
+    copies of the parameters per product. ``loss`` is a function of what the network answers, in float64.
+
+    Raises:
+        InputError: samples that are not finite, no parameter to train, a loss that is not a finite number or does not
+            depend on them, second derivatives that are not finite, a tolerance outside (0, 1], or fewer than 1 step.
+
+    References: Cohen et al., "Gradient descent on neural networks typically occurs at the edge of stability",
+    ICLR 2021, arXiv 2103.00065; Golub, Van Loan, "Matrix computations", 2013, sec. 10.1.
+
+    >>> net, x = nn.Linear(2, 1, bias=False), torch.tensor([[3.0, 0.0], [0.0, 1.0]])
+    >>> round(curvature(net, x, loss=lambda y: (y**2).sum(), generator=torch.Generator().manual_seed(0)).value, 9)
+    18.0
+    """
+    _checked_samples(x)
+    tolerance = checked("tolerance", tolerance, Annotated[float, Range(0, 1, above=True)])
+    steps = checked("steps", steps, Annotated[int, Range(1, 1_000_000)])
+    still = deepcopy(net).double().eval()
+    trained = [parameter for parameter in still.parameters() if parameter.requires_grad]
+    if not trained:
+        raise InputError("net", type(net).__name__, "a network with parameters that require a gradient")
+    with torch.enable_grad():
+        value = loss(still(x.detach().to(trained[0])))
+        if value.ndim or not (value.requires_grad and value.isfinite()):
+            raise InputError("loss", value.detach(), "a finite number that depends on the parameters")
+        gradient = nn.utils.parameters_to_vector(
+            torch.autograd.grad(value, trained, create_graph=True, materialize_grads=True)
+        )
+        # A loss that is linear in the parameters has a gradient without a graph, and a Hessian all the same.
+        gradient = gradient + 0 * nn.utils.parameters_to_vector(trained)
+
+    def product(v: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
+        return nn.utils.parameters_to_vector(
+            torch.autograd.grad(gradient, trained, v, retain_graph=True, materialize_grads=True)
+        ).detach()
+
+    start = torch.randn(len(gradient), generator=generator, device=generator.device, dtype=torch.float64).to(gradient)
+    return _largest(product, start, tolerance=tolerance, steps=steps)
+
+
+def _largest(
+    product: Callable[[Tensor], Tensor], start: Float[Tensor, "p"], *, tolerance: float, steps: int
+) -> Curvature:
+    """Lanczos with every new direction made orthogonal to all before, twice, against rounding."""
+    basis, columns = [start / start.norm()], []
+    while True:
+        image, known = product(basis[-1]), torch.stack(basis)
+        if not image.isfinite().all():
+            raise InputError("loss", "second derivatives that are not finite", "twice differentiable at the network")
+        columns.append(known @ image)
+        values, vectors = torch.linalg.eigh(nn.utils.rnn.pad_sequence(columns), UPLO="U")
+        rest = image - columns[-1] @ known
+        rest = rest - (known @ rest) @ known
+        error = float(rest.norm() * vectors[-1, -1].abs())
+        if error <= tolerance * float(values.abs().max()) or len(basis) == min(steps, len(start)):
+            return Curvature(float(values[-1]), error, len(basis))
+        basis.append(rest / rest.norm())
+
+
+def jacobian_spectrum(net: nn.Module, x: Float[Tensor, "n *shape"], *, of: str = "parameters") -> Float[Tensor, "k"]:
+    """Singular values of the Jacobian of all outputs on a batch, descending.
+
+    ``parameters``: of ∂f(x_i)_j / ∂θ, a matrix (n · c, p) over the p parameters that are trained; its squared singular
+    values are the eigenvalues of the empirical neural tangent kernel. ``inputs``: of ∂f(x_i)_j / ∂x, which has one
+    block (c, d) per sample, as no sample sees another: the singular values of all blocks together, n · min(c, d) of
+    them. Not divided by n.
+
+    Raises:
+        UnknownName: ``of`` is neither parameters nor inputs.
+        InputError: samples that are not finite, a net whose answer is not a tensor with one row per sample, a Jacobian
+            of more than 2²⁷ entries or with values that are not finite, or no parameter to train.
+
+    Reference: Xue, Whitecross, Mirzasoleiman, "Investigating why contrastive learning benefits robustness against
+    label noise", ICML 2022, arXiv 2201.12498 (the Jacobian's low rank after contrastive pre-training).
+
+    >>> net = nn.Linear(2, 1, bias=False)
+    >>> jacobian_spectrum(net, torch.tensor([[3.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
+    tensor([3., 1.], dtype=torch.float64)
+    """
+    of = checked("of", of, Annotated[str, OneOf(("parameters", "inputs"))])
+    blocks = _jacobians(net, x, of=of)
+    if of == "parameters":
+        return torch.linalg.svdvals(blocks.flatten(0, 1))
+    return torch.linalg.svdvals(blocks).flatten().sort(descending=True).values
+
+
+def slope_norms(net: nn.Module, x: Float[Tensor, "n *shape"]) -> Float[Tensor, "n"]:
+    """How steep the network is at each sample: ‖∂f/∂x‖_F, the Frobenius norm of the slope of its linear region.
+
+    Units: output per input.
+
+    Raises:
+        InputError: as for ``jacobian_spectrum``.
+
+    >>> net = nn.Linear(2, 1)
+    >>> _ = net.weight.data.copy_(torch.tensor([[3.0, 4.0]]))
+    >>> slope_norms(net, torch.zeros(2, 2))
+    tensor([5., 5.], dtype=torch.float64)
+    """
+    return _jacobians(net, x, of="inputs").flatten(1).norm(dim=1)
+
+
+def _jacobians(net: nn.Module, x: Float[Tensor, "n *shape"], *, of: str) -> Float[Tensor, "n c p"]:
+    """One Jacobian per sample, with respect to all parameters or to the sample, side by side."""
+    _checked_samples(x)
+    still = deepcopy(net).double().eval()
+    trained = {name: each.detach() for name, each in still.named_parameters() if each.requires_grad}
+    x = x.detach().double().to(next(still.parameters(), x).device)
+    width = sum(each.numel() for each in trained.values()) if of == "parameters" else x[0].numel()
+    entries = len(x) * _outputs(still, x[:1]) * width
+    if not 0 < entries <= LARGEST_JACOBIAN:
+        raise InputError("x", f"a Jacobian of {entries} entries", f"so few samples that it has 1 to {LARGEST_JACOBIAN}")
+
+    def answer(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
+        return torch.func.functional_call(still, parameters, (sample[None],)).flatten()
+
+    derivative = torch.func.jacrev(answer, argnums=0 if of == "parameters" else 1)
+    found = torch.func.vmap(derivative, in_dims=(None, 0), chunk_size=CHUNK)(trained, x)
+    blocks = torch.cat([block.flatten(2) for block in (found.values() if isinstance(found, dict) else [found])], 2)
+    if not blocks.isfinite().all():
+        raise InputError("net", "derivatives that are not finite", "finite at every sample")
+    return blocks
+
+
+def _outputs(net: nn.Module, x: Float[Tensor, "1 *shape"]) -> int:
+    with torch.no_grad():
+        answer = net(x)
+    if not (isinstance(answer, Tensor) and answer.is_floating_point() and len(answer) == 1):
+        raise InputError("net", type(answer).__name__, "a network that answers with a tensor, one row per sample")
+    return answer.numel()
+
+
+def _checked_samples(x: Float[Tensor, "n *shape"]) -> None:
+    checked_features(x.flatten(1) if x.ndim > 1 else x, name="x")

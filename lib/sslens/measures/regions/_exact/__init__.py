@@ -1,0 +1,1 @@
+"""How exact partitions are found; what callers use of it is in ``sslens.measures.regions``."""

@@ -1,0 +1,73 @@
+"""The affine maps a network is made of: its derivative with every fold held on the side of a given point."""
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor, fx
+from torch.nn import functional
+
+from sslens.measures.regions._exact.graph import Network, Walk
+from sslens.measures.regions._exact.nonlinearities import entering, window_of
+from sslens.measures.regions.planes import Plane
+
+VALUES = 2**17
+"""Numbers of the network's largest tensor that are taken together: what fits a processor's cache."""
+
+ROUNDING = 2.0**-44
+"""What is left of a number of size 1 on the way can be this large in a slope, and mean nothing."""
+
+
+@torch.no_grad()
+def affine_maps(
+    network: Network, plane: Plane, *, centres: Float64[Tensor, "r 2"], reach: float
+) -> tuple[Float64[Tensor, "r out 2"], Float64[Tensor, "r out"], float]:
+    """Slopes and offsets of the network around points of a plane: output = slope · (u, v) + offset; their rounding.
+
+    Each map is evaluated at its centre and at two points ``reach`` away, where the folds keep the sides they have at
+    the centre; so a map is exact however small its region is, up to rounding, which the largest number on the way
+    through the network decides: where units cancel, their difference is rounding only.
+
+    >>> network = Network(torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU()), torch.zeros(2))
+    >>> _ = [tensor.fill_(2.0) for tensor in network.graph.state_dict().values()]
+    >>> slope, offset, _ = affine_maps(network, Plane.identity(), centres=torch.ones(1, 2).double(), reach=1.0)
+    >>> slope.tolist(), offset.tolist()
+    ([[[2.0, 2.0]]], [[2.0]])
+    """
+    slopes, offsets, largest = [], [], 0.0
+    steps = reach * torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]], [[0.0, 1.0]]], dtype=torch.float64)
+    for some in centres.cpu().split(max(1, VALUES // (3 * network.width))):
+        points = (some + steps).flatten(0, 1)  # all centres, then all first steps, then all second
+        output, size = _held(network.walk(plane.at(points)))
+        values, largest = output.reshape(3, len(some), -1).cpu(), max(largest, size)
+        slope = ((values[1:] - values[0]) / reach).permute(1, 2, 0) + 0.0  # no negative zeros
+        slopes.append(slope)
+        offsets.append(values[0] - (slope @ some[:, :, None]).squeeze(2))
+    return torch.cat(slopes), torch.cat(offsets), ROUNDING * largest / reach
+
+
+def _held(walk: Walk) -> tuple[Float64[Tensor, "three_n *out"], float]:
+    """The output where the first third of the points decides the side of every fold for all; the largest number met."""
+    network, largest = walk.network, 0.0
+    while walk.advance():
+        node = network.nodes[walk.place]
+        x = walk.env[entering(node)]
+        largest = max(largest, *(abs(float(each)) for each in x.aminmax()))
+        third = len(x) // 3
+        if network.bends[walk.place] == "pool":
+            held = _chosen(node, network.graph, x, x[:third])
+        else:
+            # A rectifier's slopes, from its values at 1 and −1; zero counts as below, as it does in the patterns.
+            one = torch.ones_like(x[:1])
+            up, down = (network.run(node, walk.env | {entering(node): each.clone()}) for each in (one, -one))
+            held = (x.unflatten(0, (3, third)) * torch.where(x[:third] > 0, up, -down)).flatten(0, 1)
+        walk.step(held)
+    return walk.output, largest
+
+
+def _chosen(node: fx.Node, graph: fx.GraphModule, x: Tensor, deciding: Tensor) -> Tensor:
+    """A max-pool that takes for all what is largest for the deciding points."""
+    flat = x.ndim == 3
+    image = deciding.unsqueeze(2) if flat else deciding
+    pool = window_of(node, graph, axes=x.ndim - 2)
+    places = functional.max_pool2d(image, *pool, return_indices=True)[1]
+    taken = x.flatten(2).gather(2, places.flatten(2).repeat(3, 1, 1)).unflatten(2, places.shape[2:])
+    return taken.squeeze(2) if flat else taken

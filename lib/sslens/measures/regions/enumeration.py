@@ -1,0 +1,213 @@
+"""The exact partition of a plane through input space by a piecewise affine network."""
+
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sslens.measures.regions._exact.cells import Engine, Polygons, areas
+from sslens.measures.regions._exact.frontier import Cutter, Frontier
+from sslens.measures.regions._exact.graph import Network
+from sslens.measures.regions._exact.result import PackedPatterns, Partition
+from sslens.measures.regions.planes import Plane, checked_domain
+from sslens.progress import progress
+from sslens.types import InputError, OneOf, Range, checked
+
+ENGINES = {"numba": 2**21, "torch": 2**24}
+"""Numbers that the network's largest tensor holds for a chunk of cells: what fits a processor's cache; what keeps
+batched operations busy."""
+CURVATURE, ROUNDING = 1e-6, 1e-11
+"""How far an affine map can seem to bend: as a share of its change over a cell, and of its values."""
+
+
+def partition(
+    net: nn.Module,
+    plane: Plane,
+    domain: Float[Tensor, "p 2"],
+    *,
+    engine: str = "numba",
+    proxy: bool = False,
+    chunk: int | None = None,
+) -> Partition:
+    """Every activation region of a network on a polygon of a plane: the cells on which no unit changes sign.
+
+    Units are the inputs of ReLU, LeakyReLU and abs, and for max-pool the differences of each two places that share a
+    window; batch norm has its eval form. On a region the network is affine; where neighbouring regions share their
+    affine map they are one linear region. The cells are found fold by fold: within a cell every unit of the next fold
+    is affine, so its values at the corners decide whether and where it cuts. Everything is computed in float64; a
+    value of 2⁻⁴² of its unit's largest counts as zero, and a line through a corner or along a side makes no sliver.
+
+    ``engine``: "numba", compiled loops on the CPU, or "torch", batched operations on the plane's device; both make the
+    same cells. ``proxy`` takes ReLU in the place of GELU, SiLU and other smooth relatives, which have no regions.
+    What could grow beyond ``chunk`` cells (by default so many that no tensor of the network holds more than 2²¹
+    numbers, 2²⁴ with torch) is divided and goes on part by part. So memory, beside the result, stays below
+    folds · chunk · 8 bytes · the numbers that the network keeps for a point, unless 64 units cut a single cell into
+    more pieces than a chunk. Interrupted, nothing is kept: consume ``partitions`` where that matters.
+
+    Raises:
+        InputError: no strictly convex polygon, inputs the network does not take, operations that are not affine or
+            not known, values that are not finite.
+        UnknownName: ``engine`` is neither numba nor torch.
+
+    Reference: Humayun, Balestriero, Balakrishnan, Baraniuk, "SplineCam", CVPR 2023, arXiv 2302.12828, alg. 1, which
+    builds a graph for every region; Berzins, "Polyhedral complex extraction from ReLU networks using edge
+    subdivision", ICML 2023, arXiv 2306.07212.
+
+    >>> from sslens.measures.regions import square
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    >>> _ = net[0].weight.data.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])), net[0].bias.data.fill_(0.25)
+    >>> partition(net, Plane.identity(), square(1.0)).count
+    7
+    """
+    search = _Search.of(net, plane, domain, engine=engine, proxy=proxy, chunk=chunk)
+    frontiers = [reached.frontier for reached in search.reached()]
+    return search.record(frontiers, vertex_count=search.cutter.vertex_ids.count)
+
+
+def partitions(
+    net: nn.Module,
+    plane: Plane,
+    domain: Float[Tensor, "p 2"],
+    *,
+    engine: str = "numba",
+    proxy: bool = False,
+    chunk: int | None = None,
+) -> Iterator[Partition]:
+    """``partition`` chunk by chunk: each is exact for its own part of the domain, together they are the whole.
+
+    Whoever consumes it is in charge: what has been taken before an interruption is complete for its part.
+
+    Raises:
+        InputError: as ``partition``.
+        UnknownName: ``engine`` is neither numba nor torch.
+
+    >>> from sslens.measures.regions import square
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 4), nn.ReLU())
+    >>> parts = list(partitions(net, Plane.identity(), square(1.0), chunk=1))
+    >>> round(sum(float(part.area.sum()) for part in parts), 9)
+    4.0
+    """
+    search = _Search.of(net, plane, domain, engine=engine, proxy=proxy, chunk=chunk)
+    return (search.record([reached.frontier]) for reached in search.reached())
+
+
+def count_regions(
+    net: nn.Module, plane: Plane, domain: Float[Tensor, "p 2"], *, engine: str = "numba", proxy: bool = False
+) -> int:
+    """``partition(...).count``, without the geometry of the last layer, of which only the number is found.
+
+    Raises:
+        InputError: as ``partition``, but that nothing is checked beyond names for being affine between the folds.
+        UnknownName: ``engine`` is neither numba nor torch.
+
+    >>> from sslens.measures.regions import square
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    >>> _ = net[0].weight.data.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])), net[0].bias.data.fill_(0.25)
+    >>> count_regions(net, Plane.identity(), square(1.0))
+    7
+    """
+    search = _Search.of(net, plane, domain, engine=engine, proxy=proxy, chunk=None)
+    return search.cutter.count(search.start())
+
+
+@final
+class _Reached(NamedTuple):
+    """Cells that have come to the end of the network."""
+
+    frontier: Frontier
+    step: int
+    """Percent of the domain's area behind, as ``progress`` shows it."""
+
+
+@final
+class _Search(NamedTuple):
+    """A polygon of a plane, about to be cut by a network."""
+
+    cutter: Cutter
+    network: Network
+    plane: Plane
+    domain: Tensor
+
+    @classmethod
+    def of(
+        cls, net: nn.Module, plane: Plane, domain: Tensor, *, engine: str, proxy: bool, chunk: int | None
+    ) -> "_Search":
+        checked("engine", engine, Annotated[str, OneOf(ENGINES)])
+        if chunk is not None:
+            chunk = checked("chunk", chunk, Annotated[int, Range(1, 2**40)])
+        plane, domain = plane.to("cpu") if engine == "numba" else plane, checked_domain(domain)
+        network = Network(net, plane.origin, proxy=proxy)
+        cutter = Cutter(network, _engine(engine), chunk=chunk or max(64, ENGINES[engine] // network.width))
+        return cls(cutter, network, plane, domain)
+
+    def start(self) -> Frontier:
+        return self.cutter.enter(self.plane.at(self.domain), self.domain)
+
+    def reached(self) -> Iterator[_Reached]:
+        return progress(self._reached(), total=100, label="regions")
+
+    def _reached(self) -> Iterator[_Reached]:
+        start = self.start()
+        whole, behind = float(areas(start.polygons, start.points)), 0.0
+        for frontier in self.cutter.frontiers(start):
+            behind += float(areas(frontier.polygons, frontier.points).sum())
+            yield _Reached(frontier, round(100 * behind / whole))
+
+    def record(self, frontiers: list[Frontier], *, vertex_count: int | None = None) -> Partition:
+        """Frontiers as one partition; of several, the vertices that they share become one by their numbers."""
+        if vertex_count is None:
+            vertices, corners = frontiers[0].points, frontiers[0].polygons.corners
+        else:
+            vertices = frontiers[0].points.new_empty(vertex_count, 2)
+            for frontier in frontiers:
+                vertices[frontier.vertex_ids] = frontier.points
+            corners = torch.cat([frontier.vertex_ids[frontier.polygons.corners] for frontier in frontiers])
+        sizes = torch.cat([frontier.polygons.starts.diff() for frontier in frontiers])
+        starts = torch.nn.functional.pad(sizes.cumsum(0), (1, 0))
+        side_ids = torch.cat([frontier.polygons.side_ids for frontier in frontiers])
+        polygons = Polygons(starts.cpu(), corners.cpu(), side_ids.cpu())
+        patterns = tuple(_patterns(frontier) for frontier in frontiers)
+        found = Partition(self.network, self.plane, self.domain, vertices.cpu(), polygons, patterns)
+        _demand_affine(found)
+        return found
+
+
+def _engine(name: str) -> Engine:
+    if name == "torch":
+        from sslens.measures.regions._exact import torch_engine
+
+        return torch_engine
+    from sslens.measures.regions._exact import numba_engine  # numba takes a second to import
+
+    return numba_engine
+
+
+def _patterns(frontier: Frontier) -> PackedPatterns:
+    columns = tuple(each.cpu() for each in frontier.columns)
+    return PackedPatterns(frontier.patterns.cpu(), columns, torch.cat(frontier.steady).cpu())
+
+
+def _demand_affine(found: Partition) -> None:
+    """What no name says: whether the network is affine on its cells, which some of the largest stand for."""
+    some = found.area.topk(min(8, found.count)).indices
+    corners = [found.polygon(int(cell)) for cell in some]
+    points = torch.cat([*corners, torch.stack([each.mean(0) for each in corners])])
+    values, scale = _values(found.network, found.plane.at(points))
+    *at_corners, at_centres = values.split([*(len(each) for each in corners), len(corners)])
+    for value, centre in zip(at_corners, at_centres, strict=True):
+        change = float((value.amax(0) - value.amin(0)).max())
+        if float((value.mean(0) - centre).abs().max()) > CURVATURE * change + ROUNDING * scale:
+            hint = "Some operation bends that is not known to, and nothing says which one."
+            raise InputError("net", found.network.name, "affine between its folds", hint)
+
+
+@torch.no_grad()
+def _values(network: Network, inputs: Float[Tensor, "n *shape"]) -> tuple[Float[Tensor, "n out"], float]:
+    """What the network gives, and the largest size of a number on the way: dead units leave nothing but rounding."""
+    walk, scale = network.walk(inputs), 0.0
+    while walk.advance():
+        scale = max(scale, float(walk.units().abs().max()))
+        walk.step()
+    return walk.output.reshape(len(inputs), -1), max(scale, float(walk.output.abs().max()))
