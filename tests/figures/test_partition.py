@@ -4,16 +4,18 @@ import base64
 import io
 import json
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from sslens.figures import dynamics, raster, regions
-from sslens.figures.regions import Cells, beside, partition
-from sslens.types import InputError
+from sslens.figures import _raster, beside, partition, scrub
+from sslens.figures.partition import BOUNDARY, DETAIL, EXACT, LEVELS, POINTED, SHADES
+from sslens.types import Cells, InputError
+
+COARSE = DETAIL - 1
+"""Detail that asks for a picture, however few the cells."""
 
 
 def chequered(n, half=1.0, centre=(0.0, 0.0)):
@@ -48,7 +50,7 @@ def named(figure, name):
 @pytest.mark.parametrize("cells", [fan(), fan(3), chequered(4), chequered(1)], ids=["fan", "triangle", "4x4", "square"])
 def test_every_pixel_has_the_shade_of_the_cell_that_holds_its_centre(cells):
     values = torch.arange(cells.count).double()
-    figure = partition(cells, {"number": values}, title="Cells")
+    figure = partition(cells, {"number": values}, title="Cells", detail=COARSE)
     shades, image = picture(figure), figure.data[0]
     for row in range(3, shades.shape[0], 23):
         for column in range(1, shades.shape[1], 17):
@@ -58,23 +60,23 @@ def test_every_pixel_has_the_shade_of_the_cell_that_holds_its_centre(cells):
             away = point - polygons
             inside = (sides[..., 0] * away[..., 1] - sides[..., 1] * away[..., 0]).min(1)
             if inside.max() < -1e-9:
-                assert shades[row, column] == len(regions._PALETTE) - 1
+                assert shades[row, column] == len(SHADES) - 1
             elif inside.max() > 1e-9:
-                expected = inside.argmax() / max(cells.count - 1, 1) * (regions._LEVELS - 1)
+                expected = inside.argmax() / max(cells.count - 1, 1) * (LEVELS - 1)
                 assert shades[row, column] == round(expected)
 
 
 def test_the_picture_lies_on_the_cells_whatever_their_place_and_size():
     cells = chequered(3, half=1e-3, centre=(40.0, -7.0))
-    image = partition(cells, {"number": torch.arange(9.0)}, title="Cells").data[0]
-    height, width = picture(partition(cells, {"number": torch.arange(9.0)}, title="Cells")).shape
-    assert (height, width) == (raster.SIDE, raster.SIDE)
+    figure = partition(cells, {"number": torch.arange(9.0)}, title="Cells", detail=COARSE)
+    image, (height, width) = figure.data[0], picture(figure).shape
+    assert (height, width) == (_raster.COARSE, _raster.COARSE)
     assert image.x0 - image.dx / 2 == pytest.approx(40 - 1e-3, abs=1e-9)
     assert image.y0 + image.dy * (height - 0.5) == pytest.approx(-7 + 1e-3, abs=1e-9)
 
 
 def test_the_picture_is_stored_upwards_for_pages_and_pngs_to_draw_it_alike():
-    image = partition(fan(), {"number": torch.arange(7.0)}, title="Cells").data[0]
+    image = partition(fan(), {"number": torch.arange(7.0)}, title="Cells", detail=COARSE).data[0]
     assert image.dx == image.dy > 0
 
 
@@ -113,11 +115,12 @@ def test_too_many_edges_become_pixels_and_the_title_says_so():
     figure = partition(chequered(20), {"number": torch.zeros(400)}, title="Cells", detail=100)
     assert len(named(figure, "edges").x) == 0
     assert len(named(figure, "pointer").x) == 5
-    assert "400 regions · edges in pixels · the 5 largest answer the pointer" in figure.layout.title.text
+    assert "400 regions · edges in pixels" in figure.layout.title.text
+    assert "values under the pointer: the 5 largest" in figure.layout.title.text
     shades = picture(figure)
-    darker = shades > regions._LEVELS
-    assert (shades[darker] == regions._LEVELS + 1).all()
-    assert darker.mean() == pytest.approx(2 * 20 / raster.COARSE, rel=0.15)  # one pixel for each line, both ways
+    darker = shades > LEVELS
+    assert (shades[darker] == LEVELS + 1).all()
+    assert darker.mean() == pytest.approx(2 * 20 / _raster.COARSE, rel=0.15)  # one pixel for each line, both ways
 
 
 def test_edges_that_pixels_cannot_part_are_left_out_and_the_title_says_so():
@@ -130,7 +133,7 @@ def test_a_live_figure_draws_more_by_webgl():
     figure = partition(chequered(60), {"number": torch.rand(3600)}, title="Cells", detail=10**6)
     assert {trace.type for trace in figure.data} == {"image", "scattergl", "scatter"}
     assert len(named(figure, "edges").x) == 3 * 2 * 60 * 61
-    assert len(named(figure, "pointer").x) == regions.POINTED
+    assert len(named(figure, "pointer").x) == POINTED
 
 
 @pytest.mark.parametrize("n", [1, 30, 48, 120, 300])
@@ -148,8 +151,8 @@ def test_the_decision_boundary_and_the_samples_are_in_the_legend():
     assert [trace.name for trace in figure.data if trace.to_plotly_json().get("showlegend", trace.type != "image")] == [
         "decision boundary", "digit 3", "&lt;b&gt;7"
     ]  # fmt: skip
-    boundary, three, seven = figure.data[3], figure.data[-2], figure.data[-1]
-    assert boundary.x.tolist()[:2] == [-1, 1] and boundary.line.color == regions.BOUNDARY
+    boundary, three, seven = named(figure, "decision boundary"), figure.data[-2], figure.data[-1]
+    assert boundary.x.tolist()[:2] == [-1, 1] and boundary.line.color == BOUNDARY
     assert three.marker.symbol != seven.marker.symbol and figure.layout.showlegend
 
 
@@ -160,25 +163,49 @@ def test_axes_are_equal_and_hold_the_domain():
 
 
 def test_equal_values_and_missing_ones_are_drawn():
-    assert (picture(partition(chequered(2), {"slope": torch.ones(4)}, title="Cells")) == 0).all()
+    assert (picture(partition(chequered(2), {"slope": torch.ones(4)}, title="Cells", detail=COARSE)) == 0).all()
     values = torch.tensor([math.nan, 1.0, math.inf, 2.0])
-    assert set(np.unique(picture(partition(chequered(2), {"slope": values}, title="")))) == {0, 49, 50}
+    figure = partition(chequered(2), {"slope": values}, title="", detail=COARSE)
+    assert set(np.unique(picture(figure))) == {0, 49, 50}
+
+
+def polygons(figure):
+    return [trace for trace in figure.data if trace.name == "cells"]
+
+
+def test_few_cells_are_polygons_of_their_shade():
+    values = torch.tensor([0.0, 1.0, 1.0, math.nan])
+    first, both, missing = polygons(partition(chequered(2), {"slope": values}, title="Cells"))
+    assert [trace.legendgroup for trace in (first, both, missing)] == ["0", str(LEVELS - 1), str(LEVELS)]
+    assert first.fillcolor == f"rgb{tuple(SHADES[0])}" and first.fill == "toself"
+    square = np.array([[-1, -1], [0, -1], [0, 0], [-1, 0], [-1, -1], [np.nan, np.nan]])
+    assert np.array_equal(np.stack([first.x, first.y], 1), square, equal_nan=True)
+    assert len(both.x) == 2 * 6
+
+
+def test_many_cells_and_those_of_one_of_many_pictures_are_pixels():
+    side = math.isqrt(EXACT)
+    for n, detail, kind in ((side, DETAIL, "scatter"), (side + 1, DETAIL, "image"), (2, COARSE, "image")):
+        assert partition(chequered(n), {"slope": torch.rand(n * n)}, title="", detail=detail).data[0].type == kind
 
 
 def test_a_common_span_gives_equal_values_equal_shades():
     low, high = (
-        picture(partition(chequered(1), {"slope": torch.tensor([5.0])}, title="", span=span))
+        picture(partition(chequered(1), {"slope": torch.tensor([5.0])}, title="", span=span, detail=COARSE))
         for span in ((0, 10), (5, 9))
     )
     assert (low == 24).all() and (high == 0).all()
 
 
+DIGIT = {"digit 3": torch.rand(3, 2)}
+
+
 def test_a_series_can_be_scrubbed():
     series = [
-        partition(chequered(n), {"slope": torch.rand(n * n)}, title=f"step {n}", samples={"digit 3": torch.rand(3, 2)})
+        partition(chequered(n), {"slope": torch.rand(n * n)}, title=f"step {n}", samples=DIGIT, detail=COARSE)
         for n in (1, 3, 60)
     ]
-    scrubbed = dynamics.scrub(series, [0, 10, 100])
+    scrubbed = scrub(series, [0, 10, 100])
     assert [len(frame.data) for frame in scrubbed.frames] == [len(series[0].data)] * 3
     assert all(trace.visible for frame in scrubbed.frames for trace in frame.data)
     sources = [frame.data[0].source for frame in scrubbed.frames]
@@ -207,14 +234,6 @@ def test_a_span_that_does_not_rise_is_refused():
         partition(chequered(2), {"slope": torch.rand(4)}, title="Cells", span=(1.0, 1.0))
 
 
-def test_the_cells_of_a_measured_partition_are_drawn_as_they_are():
-    given = chequered(2)
-    found = SimpleNamespace(vertices=given.vertices, cells=given, edges=SimpleNamespace(vertices=given.edges))
-    levels = picture(partition(Cells.of(found), {"place": torch.arange(4)}, title="Quadrants"))
-    shades = [int(levels[row, column]) for row in (75, 225) for column in (75, 225)]
-    assert shades == [round(place / 3 * (regions._LEVELS - 1)) for place in range(4)]
-
-
 def side_by_side(*sizes, centre=(0.0, 0.0), span=(0.0, 1.0)):
     """Chequered squares of these half-widths."""
     shown = {f"half-width {half:g}": (chequered(3, half, centre), {"slope": torch.rand(9)}) for half in sizes}
@@ -224,6 +243,7 @@ def side_by_side(*sizes, centre=(0.0, 0.0), span=(0.0, 1.0)):
 def test_pictures_side_by_side_have_names_axes_of_their_own_and_one_bar():
     figure = side_by_side(1.0, 2.0, 3.0)
     assert [note.text for note in figure.layout.annotations] == ["half-width 1", "half-width 2", "half-width 3"]
+    assert {axis.tickangle for axis in (*figure.select_xaxes(), *figure.select_yaxes())} == {0}
     axes = [(figure.layout[f"xaxis{n}"].range, figure.layout[f"yaxis{n}"].scaleanchor) for n in ("", 2, 3)]
     assert axes == [((-1, 1), "x"), ((-2, 2), "x2"), ((-3, 3), "x3")]
     pointers = [trace for trace in figure.data if trace.name == "pointer"]
