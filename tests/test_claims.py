@@ -2,13 +2,25 @@
 
 import json
 import math
+import pickle
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from xarray import DataArray
 
-from sslens.claims import RESULT, Claim, conclude, judge, receipt
+from sslens.claims import RESULT, Claim, Verdict, conclude, receipt
+from sslens.statistics import Interval, difference
+from sslens.store import load_arrays
 from sslens.types import InputError
 
 BELOW = Claim("Rank falls under collapse.", "Paper 2023, section 4", "rank ratio", below=0.5)
+
+
+def seeds(*values, **attributes):
+    return DataArray(np.array(values), {"seed": list(range(len(values)))}, ["seed"], attrs=attributes)
 
 
 @pytest.mark.parametrize(
@@ -22,15 +34,26 @@ BELOW = Claim("Rank falls under collapse.", "Paper 2023, section 4", "rank ratio
     ],
 )
 def test_the_whole_interval_decides(values, holds):
-    assert judge(BELOW, values, "digits").holds is holds
+    assert BELOW.judge(values, setting="digits").holds is holds
+    assert BELOW.judge(seeds(*values)).holds is holds
 
 
 def test_a_band_needs_both_bounds():
     band = Claim("Exponent is near one.", "Paper 2022", "exponent", above=0.8, below=1.2)
     assert band.bound == "> 0.8 and < 1.2"
-    assert judge(band, [0.99, 1.0, 1.01], "digits").holds is True
-    assert judge(band, [1.3, 1.31, 1.32], "digits").holds is False
-    assert judge(band, [1.15, 1.2, 1.25], "digits").holds is None
+    assert band.judge([0.99, 1.0, 1.01]).holds is True
+    assert band.judge([1.3, 1.31, 1.32]).holds is False
+    assert band.judge([1.15, 1.2, 1.25]).holds is None
+
+
+@given(some.lists(some.floats(-10, 10), min_size=1, max_size=6), some.floats(-10, 10))
+def test_a_claim_and_its_opposite_never_both_hold(values, bound):
+    above, below = (
+        Claim("It is so.", "Nobody", "number", **{side: bound}).judge(values) for side in ("above", "below")
+    )
+    assert (above.holds, below.holds) in {(True, False), (False, True), (None, None), (False, False)}
+    if len(values) == 1:
+        assert above.holds is None
 
 
 @pytest.mark.parametrize("bounds", [{}, {"above": 1.0, "below": 1.0}, {"above": 2.0, "below": 1.0}])
@@ -39,20 +62,92 @@ def test_a_claim_without_a_bound_is_refused(bounds):
         Claim("Something.", "Somewhere", "number", **bounds)
 
 
+def test_a_claim_of_no_kind_is_refused():
+    with pytest.raises(InputError, match="Did you mean 'theorem'"):
+        Claim("Something.", "Somewhere", "number", below=1.0, kind="theorm")
+
+
 @pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf, 1.0]])
 def test_numbers_that_are_none_are_refused(values):
     with pytest.raises(InputError, match="values must be"):
-        judge(BELOW, values, "digits")
+        BELOW.judge(values, setting="digits")
+
+
+@pytest.mark.parametrize("array", [DataArray(0.1), DataArray([[0.1]], dims=["run", "seed"]), seeds()])
+def test_an_array_that_is_not_one_number_for_each_repetition_is_refused(array):
+    with pytest.raises(InputError, match="values must be"):
+        BELOW.judge(array)
+
+
+# From labelled numbers
+
+
+def test_what_is_measured_follows_from_the_arrays_pair_by_pair():
+    claim = replace(BELOW, measured=lambda first, second: difference(first, second))
+    verdict = claim.judge(seeds(1.0, 2.0, 3.0), seeds(0.9, 1.9, 2.9))
+    assert verdict.holds and verdict.interval.mean == pytest.approx(0.1) and verdict.interval.n == 3
+    with pytest.raises(InputError, match="seed must be the same in both"):
+        claim.judge(seeds(1.0, 2.0, 3.0), seeds(0.9, 1.9))
+    assert replace(BELOW, measured=lambda array: array.values.tolist()).judge(seeds(0.1, 0.1)).holds
+
+
+def test_what_is_repeated_need_not_be_seeds():
+    array = DataArray([0.1, 0.2, 0.15], {"margin": [1.0, 2.0, 3.0]})
+    assert replace(BELOW, repetition="margins").judge(array).line().count("over 3 margins") == 1
+
+
+def test_a_run_that_diverged_leaves_the_claim_undecided_and_is_counted_and_said():
+    verdict = BELOW.judge(seeds(0.1, math.nan, 0.1))
+    assert verdict.holds is None and verdict.interval.n == 3
+    assert "not to be had: of 3 seeds at least one diverged" in verdict.line()
+    assert verdict.line().startswith("? undecided")
+    assert verdict.record()["mean"] is None and verdict.record()["n"] == 3
+
+
+def test_the_setting_is_that_of_the_array_unless_it_is_given():
+    array = seeds(0.1, 0.1, setting="digits, 6 steps")
+    assert BELOW.judge(array).setting == "digits, 6 steps"
+    assert BELOW.judge(array, setting="elsewhere").setting == "elsewhere"
+    bare = replace(BELOW, measured=lambda first, second: difference(first, second))
+    assert bare.judge(array, seeds(0.0, 0.0)).setting == "digits, 6 steps"
+    assert BELOW.judge([0.1]).setting == "" and not BELOW.judge([0.1]).line().endswith("; )")
+
+
+def test_a_claim_is_data_that_other_processes_can_read():
+    copy = pickle.loads(pickle.dumps(BELOW))  # noqa: S301 - our own bytes
+    assert copy == BELOW and hash(BELOW) == hash(replace(BELOW))
+    assert len({BELOW: 1}) == 1
+
+
+# Shown, recorded, handed on
 
 
 def test_two_verdicts_about_one_quantity_are_refused():
-    verdict = judge(BELOW, [0.1, 0.2], "digits")
+    verdict = BELOW.judge([0.1, 0.2])
     with pytest.raises(InputError, match="quantity of its own"):
         conclude(verdict, verdict)
+    with pytest.raises(InputError, match="at least one verdict"):
+        conclude()
+
+
+def test_a_verdict_says_in_one_line_what_came_of_it():
+    line = BELOW.judge([0.10, 0.11, 0.12], setting="digits").line()
+    assert line.startswith("✓ holds: Rank falls under collapse. (rank ratio 0.11, [0.0852, 0.135] over 3 seeds")
+    assert line.endswith("; claimed < 0.5; digits)")
+    assert "a single one of the seeds, no interval" in BELOW.judge([0.1]).line()
+    assert BELOW.judge([0.8, 0.81]).line().startswith("✗ does not hold")
+
+
+def test_a_record_is_plain_json_and_says_all_of_it():
+    claim = replace(BELOW, kind="ours", repetition="draws")
+    record = claim.judge([0.10, 0.11, 0.12], setting="digits").record()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["kind"] == "ours" and record["repetition"] == "draws" and record["bound"] == "< 0.5"
+    assert record["setting"] == "digits" and record["holds"] is True and record["n"] == 3
 
 
 def test_result_mime_carries_numbers_words_and_tolerance():
-    bundle = conclude(judge(BELOW, [0.10, 0.11, 0.12], "digits"))._repr_mimebundle_()
+    bundle = conclude(BELOW.judge([0.10, 0.11, 0.12], setting="digits"))._repr_mimebundle_()
     values = bundle[RESULT]["values"]
     assert values["rank ratio"] == pytest.approx(0.11)
     assert values["rank ratio.holds"] is True and values["rank ratio.n"] == 3
@@ -61,22 +156,49 @@ def test_result_mime_carries_numbers_words_and_tolerance():
     json.dumps(bundle, allow_nan=False)
 
 
-def test_a_single_seed_stays_legal_json():
-    values = conclude(judge(BELOW, [0.1], "digits"))._repr_mimebundle_()[RESULT]["values"]
-    assert values["rank ratio.low"] is None and values["rank ratio.holds"] is None
+@pytest.mark.parametrize("values", [[0.1], [0.1, math.nan]])
+def test_a_single_seed_and_one_that_diverged_stay_legal_json(values):
+    bundle = conclude(BELOW.judge(seeds(*values)))._repr_mimebundle_()
+    json.dumps(bundle, allow_nan=False)
+    found = bundle[RESULT]["values"]
+    assert found["rank ratio.low"] is None and found["rank ratio.holds"] is None
 
 
-def test_receipt_echoes_nonce_parameters_and_verdicts(tmp_path, monkeypatch):
-    attempt = {"nonce": "abc", "parameters": ["seed", "missing"], "receipt": str(tmp_path / "receipt.json")}
-    (tmp_path / "attempt.json").write_text(json.dumps(attempt))
-    monkeypatch.setenv("SSLENS_ATTEMPT", str(tmp_path / "attempt.json"))
-    conclusion = conclude(judge(BELOW, [0.1, 0.2], "digits"))
+@pytest.fixture
+def attempt(tmp_path, monkeypatch):
+    """What a runner leaves for the last cell, and what the last cell left for it."""
+
+    def prepare(**more):
+        content = {"nonce": "abc", "parameters": ["seed", "missing"], "receipt": str(tmp_path / "receipt.json")} | more
+        (tmp_path / "attempt.json").write_text(json.dumps(content))
+        monkeypatch.setenv("SSLENS_ATTEMPT", str(tmp_path / "attempt.json"))
+        return lambda: json.loads((tmp_path / "receipt.json").read_text())
+
+    return prepare
+
+
+def test_receipt_echoes_nonce_parameters_and_verdicts(attempt):
+    left = attempt()
+    conclusion = conclude(BELOW.judge([0.1, 0.2], setting="digits"))
     receipt({"seed": 3, "verdicts": conclusion, "_": conclusion, "_12": conclusion})
-    found = json.loads((tmp_path / "receipt.json").read_text())
+    found = left()
     assert found["nonce"] == "abc" and found["parameters"] == {"seed": 3, "missing": None}
     assert [verdict["quantity"] for verdict in found["verdicts"]] == ["rank ratio"]
+
+
+def test_receipt_leaves_the_labelled_numbers_where_the_runner_wants_them(attempt, tmp_path):
+    left = attempt(results=str(tmp_path / "results.json"))
+    receipt({"seed": 3, "rank": seeds(0.1, math.nan), "_rank": seeds(9.0), "rows": [1, 2], "name": "rank"})
+    found = load_arrays(tmp_path / "results.json")
+    assert list(found) == ["rank"] and found["rank"].identical(seeds(0.1, math.nan))
+    assert left()["verdicts"] == []
 
 
 def test_receipt_is_silent_without_a_runner(monkeypatch):
     monkeypatch.delenv("SSLENS_ATTEMPT", raising=False)
     assert receipt({}) is None
+
+
+def test_a_verdict_by_hand_is_judged_by_its_interval_alone():
+    assert Verdict(BELOW, Interval(0.4, 0.3, 0.5, 3), "").holds is None  # 0.5 itself is not below 0.5
+    assert Verdict(BELOW, Interval(0.6, 0.5, 0.7, 3), "").holds is False

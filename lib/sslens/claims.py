@@ -1,34 +1,56 @@
-"""Judgement: a paper's claim as something that is measured, and the verdict over seeds."""
+"""Judgement: a claim as something that is measured, and the verdict over repetitions."""
 
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Annotated, Any, final
 
-from sslens.runtime import canonical, write_atomic
-from sslens.types import InputError, Interval
+from xarray import DataArray
+
+from sslens.runtime import canonical_json
+from sslens.statistics import Interval, interval
+from sslens.store import save_arrays, write_atomic
+from sslens.types import InputError, OneOf, checked
 
 RESULT = "application/vnd.sslens.result+json"
 """MIME type under which numbers travel in a notebook's outputs: values, and the tolerance they are to be held to."""
 WORDS = {True: "holds", False: "does not hold", None: "undecided"}
 MARKS = {True: "✓", False: "✗", None: "?"}
+KINDS = ("theorem", "published", "ours")
+"""What stands behind a claim: a proof, a result in a paper, or an observation of this suite."""
+
+Measured = Callable[..., DataArray | Sequence[float]]
+"""Takes labelled numbers, gives one number for each repetition."""
 
 
 @final
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a paper, the quantity that decides it here, and the bound the sentence puts on that quantity."""
+    """A sentence, the quantity that decides it here, and the bound the sentence puts on that quantity.
+
+    >>> claim = Claim("Rank falls.", source="Paper 2023", quantity="rank ratio", below=0.5)
+    >>> claim.judge([0.10, 0.12, 0.11], setting="digits").holds
+    True
+    """
 
     sentence: str
     source: str
     quantity: str
     above: float = -math.inf
     below: float = math.inf
+    kind: Annotated[str, OneOf(KINDS)] = "published"
+    premise: str = ""
+    """What must be so for the claim to be tested at all; empty where nothing is asked for."""
+    repetition: str = "seeds"
+    """What is repeated, and counted by n: seeds, draws, margins."""
+    measured: Measured | None = None
+    """How the quantity follows from what a notebook has measured, one number for each repetition."""
 
     def __post_init__(self) -> None:
+        checked("Claim.kind", self.kind, Annotated[str, OneOf(KINDS)])
         if not self.above < self.below or (math.isinf(self.above) and math.isinf(self.below)):
             raise InputError("Claim.above, Claim.below", (self.above, self.below), "at least one bound, above < below")
 
@@ -36,19 +58,36 @@ class Claim:
     def bound(self) -> str:
         """The bound in words of mathematics.
 
-        >>> Claim("Rank falls.", "Paper 2023", "rank ratio", below=0.5).bound
+        >>> Claim("Rank falls.", source="Paper 2023", quantity="rank ratio", below=0.5).bound
         '< 0.5'
         """
         parts = [f"> {self.above:g}"] * math.isfinite(self.above) + [f"< {self.below:g}"] * math.isfinite(self.below)
         return " and ".join(parts)
 
+    def judge(self, *arrays: Any, setting: str = "") -> "Verdict":
+        """Hold the claim against what was measured, by the 95 % Student-t interval of one number per repetition.
+
+        The numbers are those that ``measured`` makes of the arrays, or the one array itself. A single repetition never
+        decides: its interval is unbounded. Nor does one that diverged: the interval is NaN, and the verdict says so.
+        ``setting`` names data and length of training; without it the array's own is taken.
+
+        Raises:
+            InputError: no number, or not one for each repetition.
+        """
+        found = self.measured(*arrays) if self.measured else arrays[0]
+        if not isinstance(found, DataArray):
+            return Verdict(self, Interval.of(found), setting)
+        settings = [array.attrs.get("setting", "") for array in (found, *arrays) if isinstance(array, DataArray)]
+        over = str(next(iter(found.dims), self.repetition))
+        return Verdict(self, interval(found, over=over), setting or next(filter(None, settings), ""))
+
 
 @final
 @dataclass(frozen=True)
 class Verdict:
-    """What was measured for a claim: the interval over seeds, and whether the claim holds at this scale.
+    """What was measured for a claim: the interval over repetitions, and whether the claim holds at this scale.
 
-    >>> claim = Claim("Rank falls.", "Paper 2023", "rank ratio", below=0.5)
+    >>> claim = Claim("Rank falls.", source="Paper 2023", quantity="rank ratio", below=0.5)
     >>> Verdict(claim, Interval(0.4, 0.3, 0.6, 3), "digits").holds is None  # the interval straddles the bound
     True
     """
@@ -68,17 +107,26 @@ class Verdict:
 
     def line(self) -> str:
         """One line for people; three significant digits."""
+        found = f"{self.claim.quantity} {self._spread()}; claimed {self.claim.bound}"
+        where = f"; {self.setting}" if self.setting else ""
+        return f"{MARKS[self.holds]} {WORDS[self.holds]}: {self.claim.sentence} ({found}{where})"
+
+    def _spread(self) -> str:
+        n, what = self.interval.n, self.claim.repetition
+        if math.isnan(self.interval.mean):
+            return f"not to be had: of {n} {what} at least one diverged"
         mean, low, high = (f"{value:.3g}" for value in (self.interval.mean, self.interval.low, self.interval.high))
-        spread = f"[{low}, {high}] over {self.interval.n} seeds" if self.interval.n > 1 else "one seed, no interval"
-        found = f"{self.claim.quantity} {mean}, {spread}; claimed {self.claim.bound}"
-        return f"{MARKS[self.holds]} {WORDS[self.holds]}: {self.claim.sentence} ({found}; {self.setting})"
+        return (
+            f"{mean}, [{low}, {high}] over {n} {what}" if n > 1 else f"{mean}, a single one of the {what}, no interval"
+        )
 
     def record(self) -> dict[str, Any]:
         """The verdict as plain JSON values, its line among them; an unbounded end of the interval becomes null."""
         numbers = {name: getattr(self.interval, name) for name in ("mean", "low", "high", "n")}
         numbers = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
-        words = {"sentence": self.claim.sentence, "source": self.claim.source, "quantity": self.claim.quantity}
-        found = {"bound": self.claim.bound, "holds": self.holds, "setting": self.setting}
+        claim = self.claim
+        words = {"sentence": claim.sentence, "source": claim.source, "quantity": claim.quantity, "kind": claim.kind}
+        found = {"bound": claim.bound, "holds": self.holds, "setting": self.setting, "repetition": claim.repetition}
         return words | found | numbers | {"line": self.line()}
 
 
@@ -87,8 +135,8 @@ class Verdict:
 class Conclusion:
     """The verdicts of a notebook, shown as one line each; the numbers travel beside the text for the checks.
 
-    >>> claim = Claim("Rank falls.", "Paper 2023", "rank ratio", below=0.5)
-    >>> Conclusion((judge(claim, [0.1, 0.1], "digits"),))
+    >>> claim = Claim("Rank falls.", source="Paper 2023", quantity="rank ratio", below=0.5)
+    >>> Conclusion((claim.judge([0.1, 0.1], setting="digits"),))
     ✓ holds: Rank falls. (rank ratio 0.1, [0.1, 0.1] over 2 seeds; claimed < 0.5; digits)
     """
 
@@ -109,31 +157,14 @@ class Conclusion:
         return {"text/plain": repr(self), RESULT: {"values": values, "tolerance": tolerance}}
 
 
-def judge(claim: Claim, values: Iterable[float], setting: str) -> Verdict:
-    """Hold a claim against one number per seed, by the 95 % Student-t interval of their mean.
-
-    A single seed never decides: its interval is unbounded and the verdict stays open.
-
-    Raises:
-        InputError: no value, or one that is not finite.
-
-    >>> claim = Claim("Collapse shows in the rank.", "Paper 2023, section 4", "rank ratio", below=0.5)
-    >>> print(judge(claim, [0.10, 0.12, 0.11], "digits, 400 steps").line())
-    ✓ holds: Collapse shows in the rank. (rank ratio 0.11, [0.0852, 0.135] over 3 seeds; claimed < 0.5; digits, ...)
-    >>> judge(claim, [0.1], "digits, 400 steps").holds is None
-    True
-    """
-    return Verdict(claim, Interval.of(values), setting)
-
-
 def conclude(*verdicts: Verdict) -> Conclusion:
     """Gather a notebook's verdicts; as the last expression of a cell they are shown and recorded.
 
     Raises:
         InputError: no verdict, or two about the same quantity.
 
-    >>> claim = Claim("Collapse shows in the rank.", "Paper 2023", "rank ratio", below=0.5)
-    >>> len(conclude(judge(claim, [0.10, 0.12], "digits")).verdicts)
+    >>> claim = Claim("Collapse shows in the rank.", source="Paper 2023", quantity="rank ratio", below=0.5)
+    >>> len(conclude(claim.judge([0.10, 0.12])).verdicts)
     1
     """
     names = [verdict.claim.quantity for verdict in verdicts]
@@ -146,15 +177,20 @@ def receipt(namespace: Mapping[str, Any]) -> None:
     """Prove to the batch runner that the last cell was reached: echo its nonce, the parameters in use, the verdicts.
 
     The runner names a file in ``SSLENS_ATTEMPT`` that says what to echo and where; without one nothing happens, so
-    the call costs a person exploring the notebook nothing.
+    the call costs a person exploring the notebook nothing. The notebook's labelled numbers, by the names they have
+    there, go into a file of their own where the runner names one.
 
     >>> receipt(globals())
     """
     if "SSLENS_ATTEMPT" not in os.environ:
         return
     attempt = json.loads(Path(os.environ["SSLENS_ATTEMPT"]).read_text())
+    public = {name: value for name, value in namespace.items() if name[:1] != "_"}
     parameters = {name: namespace.get(name) for name in attempt["parameters"]}
-    conclusions = [value for name, value in namespace.items() if isinstance(value, Conclusion) and name[:1] != "_"]
+    conclusions = [value for value in public.values() if isinstance(value, Conclusion)]
     verdicts = [verdict.record() for conclusion in conclusions for verdict in conclusion.verdicts]
+    if "results" in attempt:
+        arrays = {name: value for name, value in public.items() if isinstance(value, DataArray)}
+        save_arrays(Path(attempt["results"]), arrays)
     found = {"nonce": attempt["nonce"], "parameters": parameters, "verdicts": verdicts}
-    write_atomic(Path(attempt["receipt"]), canonical(found))
+    write_atomic(Path(attempt["receipt"]), canonical_json(found))
