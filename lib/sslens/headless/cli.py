@@ -1,0 +1,183 @@
+"""The command ``sslens``. Everything heavy is imported by the command that needs it, so that help comes at once."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any, final
+
+import click
+
+NOTEBOOK, STUDY = Path("notebooks/_template.ipynb"), Path("lib/sslens/studies/_template.py")
+"""What ``sslens new`` copies, in a checkout."""
+
+
+@final
+class _Commands(click.Group):
+    """Turns our own errors into one line and an exit code: 2 for a wrong input, 130 for Ctrl-C."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("stopped; nothing half-written is left", err=True)
+            ctx.exit(130)
+        except ValueError as error:
+            from sslens.types import InputError
+
+            if not isinstance(error, InputError):
+                raise
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Look inside small self-supervised models."""
+
+
+@main.command()
+@click.argument("notebook")
+@click.option("-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter of the notebook.")
+@click.option(
+    "--profile", default="lesson", show_default=True, metavar="smoke|lesson|full", help="How much to compute."
+)
+@click.option("--out", metavar="DIR", help="Folder of the results.")
+def run(notebook: str, parameters: tuple[tuple[str, str], ...], *, profile: str, out: str | None) -> None:
+    """Execute NOTEBOOK headless; keep the executed notebook, a report and the verdicts."""
+    from sslens.headless.run import run_notebook
+    from sslens.headless.terminal import Screen
+    from sslens.types import InputError
+
+    names = [name for name, _ in parameters]
+    if len(set(names)) < len(names):
+        raise InputError("-p", names, "given once per name")
+    with Screen(Path(notebook).stem) as screen:
+        record = run_notebook(notebook, dict(parameters), profile=profile, out=out, progress=screen)
+    if record.status == "failed":
+        click.echo(f"failed: {record.reason}\nwhat there is of it lies in {_short(record.folder)}", err=True)
+        sys.exit(4)
+    _show(record)
+
+
+def _show(record: Any) -> None:
+    stem = Path(record.notebook).stem
+    for what, name in {"notebook": f"{stem}.ipynb", "report": f"{stem}.html", "record": "run.json"}.items():
+        click.echo(f"{what:9} {_short(record.folder / name)}")
+    for verdict in record.verdicts:
+        click.echo(verdict["line"])
+    click.echo(f"complete after {record.seconds:.0f} s")
+    from sslens.headless.old_caches import announcement
+
+    if words := announcement():
+        click.echo(words)
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+@main.command()
+def clean() -> None:
+    """Remove the caches of version 0.1, which nobody reads any more."""
+    from sslens.headless.old_caches import clean as remove
+
+    found = remove()
+    for folder, size in found.items():
+        click.echo(f"removed {_short(folder)}: {size / 1e6:,.0f} MB")
+    click.echo(f"{sum(found.values()) / 1e6:,.0f} MB in all" if found else "there is nothing to remove")
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is there, what is missing, and how to mend it."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from sslens.headless.doctor import checkup
+
+    table = Table("", "what", "found", "how to mend it", title="sslens doctor", title_justify="left")
+    rows = checkup()
+    for row in rows:
+        colour = "green" if row.state == "ok" else "red" if row.needed else "yellow"
+        table.add_row(f"[{colour}]{row.state}[/]", row.what, escape(row.found), escape(row.mend))
+    Console().print(table)
+    sys.exit(any(row.needed and row.state != "ok" for row in rows))
+
+
+@main.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Begin notebooks/NAME.ipynb, such as 12_some_question, and its study from their templates."""
+    from sslens.types import InputError
+
+    if not re.fullmatch(r"[0-9]{2}_[a-z0-9_]*[a-z0-9]", name):
+        raise InputError("NAME", name, "two digits, an underscore, and a question in lower case, such as 12_which_rank")
+    if not NOTEBOOK.is_file():
+        raise InputError("template", str(NOTEBOOK), "an existing file", "Run this in the checkout's top folder.")
+    study = name[3:]
+    begun = {
+        NOTEBOOK.with_name(f"{name}.ipynb"): NOTEBOOK.read_text().replace(
+            f"import {STUDY.stem} as", f"import {study} as"
+        ),
+        STUDY.with_name(f"{study}.py"): STUDY.read_text().replace(NOTEBOOK.stem, name),
+    }
+    for path in begun:
+        if path.exists():
+            raise InputError("NAME", name, "the name of no existing notebook or study", f"({path} is there)")
+    for path, text in begun.items():
+        path.write_text(text)
+        click.echo(f"{path} is yours")
+
+
+@main.command()
+@click.option("--to", required=True, metavar="DIR", help="Folder to copy them into; no file there is overwritten.")
+def notebooks(to: str) -> None:
+    """Copy the notebooks into a folder of your own."""
+    from sslens.headless.copy_notebooks import copy_notebooks
+
+    copies = copy_notebooks(Path(to))
+    for path in copies:
+        click.echo(path)
+    click.echo(f"{len(copies)} notebooks are yours; sslens run {copies[0]} executes the first")
+
+
+@main.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--check", is_flag=True, help="Run nothing: say what is out of date, exit with 1 where anything is.")
+@click.option("--reference", is_flag=True, help="Renew the reference of the checks only, up to date or not.")
+def freeze(names: tuple[str, ...], *, check: bool, reference: bool) -> None:
+    """Store the lesson of each notebook in NAMES, and what the checks compare with, where they are out of date."""
+    from sslens.headless.freeze import freeze_notebook
+    from sslens.headless.terminal import Screen
+
+    paths = [_notebook(name) for name in names]
+    if check:
+        sys.exit(any([_say_what_is_stale(path) for path in paths]))
+    for path in paths:
+        with Screen(path.stem) as screen:
+            changed = freeze_notebook(path, lesson=not reference, progress=screen)
+        click.echo("\n".join(f"{_short(each)}: changed" for each in changed) or f"{path}: as it was")
+
+
+def _notebook(name: str) -> Path:
+    """A path, or the bare name of one of the checkout's notebooks."""
+    return Path(name) if Path(name).name != name or name.endswith(".ipynb") else Path("notebooks") / f"{name}.ipynb"
+
+
+def _say_what_is_stale(path: Path) -> bool:
+    from sslens.headless.freeze import staleness
+
+    stale = staleness(path)
+    reasons = {"lesson": stale.lesson, "reference": stale.reference}
+    said = [f"{path}: the {what} {reason}" for what, reason in reasons.items() if reason]
+    click.echo("\n".join(said) or f"{path}: up to date")
+    return bool(said)
+
+
+@main.command()
+def table() -> None:
+    """Make README's table of questions anew, from the studies and the committed verdicts."""
+    from sslens.headless.table import renew
+
+    click.echo("README.md: changed" if renew(Path()) else "README.md: as it was")

@@ -1,0 +1,81 @@
+"""When a run counts as complete: only on positive proof, never because no error was seen.
+
+After a killed kernel, a timeout or ``sys.exit(0)`` papermill's own notebook says that every cell completed.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from sslens.headless.notebook import INJECTED, cell_name, is_code, tags
+
+
+def refusal(notebook: NotebookNode, receipt: Path, *, nonce: str, parameters: Mapping[str, Any]) -> str:
+    """Why an executed notebook does not count as complete, in one sentence; empty where it does.
+
+    Complete means: the code cells were executed 1, 2, 3, ... without a gap, none has an error output, papermill
+    flagged no exception, and the receipt written by the last cell echoes this attempt's nonce and parameters,
+    with every number of its verdicts finite.
+
+    >>> import nbformat
+    >>> cell = nbformat.v4.new_code_cell("x = 1")
+    >>> refusal(nbformat.v4.new_notebook(cells=[cell]), Path("receipt.json"), nonce="a", parameters={})
+    "cell 1 ('x = 1') was not run"
+    """
+    return _cells(notebook) or _receipt(receipt, nonce, parameters=parameters)
+
+
+def _cells(notebook: NotebookNode) -> str:
+    number = 0
+    for count, cell in enumerate(filter(is_code, notebook.cells), 1):
+        number += INJECTED not in tags(cell)  # a cell is numbered as in its notebook, counted as the kernel does
+        if fault := _cell_fault(cell, count):
+            return f"{cell_name(number, cell.source)} {fault}"
+    return "papermill flagged an exception" if notebook.metadata.get("papermill", {}).get("exception") else ""
+
+
+def _cell_fault(cell: NotebookNode, count: int) -> str:
+    for output in cell.outputs:
+        if output.output_type == "error" and output.ename == "SystemExit":
+            return "left the kernel with exit"
+        if output.output_type == "error":
+            return f"raised {output.ename}: {output.evalue}"
+    if cell.execution_count is None:
+        return "was not run"
+    return "" if cell.execution_count == count else f"was run out of order, as number {cell.execution_count}"
+
+
+def _receipt(path: Path, nonce: str, *, parameters: Mapping[str, Any]) -> str:
+    if not path.is_file():
+        return "no receipt: the last cell must call sslens.claims.receipt(globals())"
+    try:
+        receipt = json.loads(path.read_text(encoding="utf-8"))
+        found, echoed, verdicts = receipt["nonce"], dict(receipt["parameters"]), list(receipt["verdicts"])
+    except (ValueError, KeyError, TypeError):
+        return "the receipt is not what sslens.claims.receipt writes"
+    if found != nonce:
+        return "the receipt is of another attempt"
+    if set(echoed) != set(parameters):
+        return f"the receipt speaks of the parameters {sorted(echoed)}, the notebook has {sorted(parameters)}"
+    for name, given in parameters.items():
+        if echoed[name] != given or isinstance(echoed[name], bool) != isinstance(given, bool):
+            return f"the notebook ended with {name} = {echoed[name]!r}, it was given {given!r}"
+    return next((f"verdict {number} {fault}" for number, v in enumerate(verdicts, 1) if (fault := _fault(v))), "")
+
+
+def _fault(verdict: object) -> str:
+    """What is wrong with a recorded verdict; the bounds of a single seed's interval are null by right."""
+    if not isinstance(verdict, dict) or not {"sentence", "source", "quantity", "holds", "line"} <= verdict.keys():
+        return "is not what sslens.claims.receipt writes"
+    if verdict["holds"] not in (True, False, None):
+        return f"neither holds, nor fails, nor is open: {verdict['holds']!r}"
+    needed = ["n", "mean"] if verdict.get("n") == 1 else ["n", "mean", "low", "high"]
+    numbers = {name: verdict.get(name) for name in needed} | {k: v for k, v in verdict.items() if isinstance(v, float)}
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            return f"has a {name} that is no finite number: {number}"
+    return ""

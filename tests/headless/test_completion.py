@@ -1,0 +1,68 @@
+import json
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from sslens.headless.completion import refusal
+
+VERDICT = {"sentence": "Rank falls.", "source": "Paper", "quantity": "rank", "holds": None, "n": 1}
+VERDICT |= {"mean": 0.5, "low": None, "high": None, "line": "? undecided: Rank falls."}
+
+
+def judged(folder, cells=None, verdict=VERDICT, **receipt):
+    written = {"nonce": "n", "parameters": {"rate": 0.1, "flag": True}, "verdicts": [verdict]} | receipt
+    (folder / "receipt.json").write_text(json.dumps(written))
+    cells = cells or [new_code_cell("a", execution_count=1), new_code_cell(" "), new_code_cell("b", execution_count=2)]
+    given = {"rate": 0.1, "flag": True}
+    return refusal(new_notebook(cells=cells), folder / "receipt.json", nonce="n", parameters=given)
+
+
+def test_a_run_without_fault_is_complete(tmp_path):
+    assert judged(tmp_path) == ""
+    assert judged(tmp_path, verdicts=[]) == ""
+
+
+@pytest.mark.parametrize("counts", [(1, 3), (2, 3), (1, None), (2, 1), (1, 1)])
+def test_a_gap_in_the_execution_counts_is_refused(counts, tmp_path):
+    assert "was " in judged(tmp_path, [new_code_cell("a", execution_count=count) for count in counts])
+
+
+def test_a_cell_is_named_by_its_number_in_the_notebook_not_in_the_kernel(tmp_path):
+    put_in = new_code_cell("rate = 0.1", execution_count=2, metadata={"tags": ["injected-parameters"]})
+    cells = [new_code_cell("a", execution_count=1), put_in, new_code_cell(""), new_code_cell("b", execution_count=4)]
+    assert judged(tmp_path, cells) == "cell 2 ('b') was run out of order, as number 4"
+
+
+def test_an_error_output_is_refused(tmp_path):
+    error = new_output("error", ename="ValueError", evalue="no", traceback=[])
+    assert (
+        judged(tmp_path, [new_code_cell("a", execution_count=1, outputs=[error])])
+        == "cell 1 ('a') raised ValueError: no"
+    )
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [{"nonce": "m"}, {"nonce": None}, {"parameters": {}}, {"parameters": []}, {"parameters": {"rate": 0.1}},
+     {"parameters": {"rate": 0.1 + 1e-16, "flag": 1}}, {"parameters": {"rate": 0.10000000000000002, "flag": True}},
+     {"parameters": {"rate": 0.1, "flag": True, "more": 1}}, {"verdicts": None}, {"verdicts": [3]}],
+)  # fmt: skip
+def test_a_receipt_that_does_not_echo_the_attempt_is_refused(receipt, tmp_path):
+    assert judged(tmp_path, **receipt)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"mean": None}, {"mean": "0.5"}, {"mean": float("nan")}, {"mean": float("inf")}, {"n": None}, {"n": 3},
+     {"n": 3, "low": 0.1}, {"n": 3, "low": 0.1, "high": float("inf")}, {"holds": "yes"}, {"low": float("-inf")},
+     {"extra": float("nan")}, {"mean": True}, {"n": 0}],
+)  # fmt: skip
+def test_a_verdict_with_a_number_that_is_none_is_refused(change, tmp_path):
+    assert judged(tmp_path, verdict=VERDICT | change).startswith("verdict 1")
+
+
+def test_a_torn_receipt_is_refused(tmp_path):
+    (tmp_path / "receipt.json").write_text('{"nonce": "n", "para')
+    cells = [new_code_cell("a", execution_count=1)]
+    reason = refusal(new_notebook(cells=cells), tmp_path / "receipt.json", nonce="n", parameters={})
+    assert reason == "the receipt is not what sslens.claims.receipt writes"

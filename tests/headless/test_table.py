@@ -1,0 +1,135 @@
+"""README's table follows the committed verdicts and can never contradict them."""
+
+import itertools
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from sslens import studies
+from sslens.headless import lesson as lessons
+from sslens.headless.lesson import fingerprint
+from sslens.headless.table import BEGIN, END, HEAD, STALE, counts, renew, row, with_table
+from sslens.types import InputError
+
+STUDY = '''"""Which rank?"""
+from dataclasses import dataclass
+
+NOTEBOOK = "12_tour"
+UNDER_REVIEW = ("loss",)
+
+
+def answer(verdicts):
+    """One sentence that follows the verdicts."""
+    words = {True: "falls", False: "stays", None: "may fall | or not"}
+    return f"The rank {words[verdicts[0]['holds']]}."
+
+
+@dataclass
+class Setting:
+    @classmethod
+    def of(cls, values):
+        return cls()
+
+
+def configs(setting):
+    return {}
+'''
+PARAMETERS = 'profile: str = "lesson"'
+
+
+@pytest.fixture(autouse=True)
+def study(tmp_path, monkeypatch):
+    """The study of 12_tour."""
+    (tmp_path / "tour.py").write_text(STUDY)
+    monkeypatch.setattr(lessons, "of_modules", lambda *names: "")  # finds no study outside the library
+    monkeypatch.setattr(studies, "__path__", [*studies.__path__, str(tmp_path)])
+    sys.modules.pop("sslens.studies.tour", None)
+    yield
+    sys.modules.pop("sslens.studies.tour", None)
+
+
+def verdicts(*outcomes):
+    return [
+        {"quantity": name, "holds": holds} for name, holds in zip(("rank", "loss", "bound"), outcomes, strict=False)
+    ]
+
+
+def lesson(path, *outcomes, stale=False):
+    """A frozen notebook with verdicts that came out like this."""
+    cell = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}, execution_count=1)
+    notebook = new_notebook(cells=[new_markdown_cell("# Does rank | fall?\n\n**Claim** It does."), cell])
+    if outcomes:
+        mark = {"fingerprint": "0" if stale else fingerprint(notebook, path.stem), "profile": "lesson"}
+        notebook.metadata["sslens"] = mark | {"verdicts": verdicts(*outcomes)}
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_a_row_has_the_question_the_counts_and_the_studys_answer(tmp_path):
+    made = row(lesson(tmp_path / "12_tour.ipynb", True, True, False))
+    assert made == (
+        r"| [Does rank \| fall?](notebooks/12_tour.ipynb) | 1 of 3 hold, 1 do not, 1 under review | The rank falls. |"
+    )
+
+
+@pytest.mark.parametrize("outcomes", list(itertools.product([True, False, None], repeat=3)))
+def test_counts_and_answer_follow_every_verdict(outcomes, tmp_path):
+    _, _, counted, answer, _ = row(lesson(tmp_path / "12_tour.ipynb", *outcomes)).replace(r"\|", "/").split("|")
+    others = [outcomes[0], outcomes[2]]  # the second is under review
+    parts = [f"{others.count(True)} of 3 hold", f"{others.count(False)} do not", f"{others.count(None)} undecided"]
+    wanted = [part for number, part in enumerate(parts) if number == 0 or part[0] != "0"]
+    assert counted.strip() == ", ".join([*wanted, "1 under review"])
+    sentence = {True: "The rank falls.", False: "The rank stays.", None: "The rank may fall / or not."}[outcomes[0]]
+    assert answer.strip() == sentence
+
+
+def test_a_lesson_of_other_code_says_so(tmp_path):
+    assert STALE not in row(lesson(tmp_path / "12_tour.ipynb", True))
+    assert row(lesson(tmp_path / "12_tour.ipynb", True, stale=True)).endswith(f"The rank falls.{STALE} |")
+
+
+def test_a_notebook_never_frozen_and_one_without_a_study_have_rows_too(tmp_path):
+    assert row(lesson(tmp_path / "12_tour.ipynb")).endswith("| not frozen yet |  |")
+    assert row(lesson(tmp_path / "13_detour.ipynb", True)).endswith("| 1 of 1 hold |  |")
+
+
+def test_nothing_under_review_is_not_mentioned():
+    assert counts(verdicts(True, True, True)) == "3 of 3 hold"
+    assert counts(verdicts(False, False)) == "0 of 2 hold, 2 do not"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    root = tmp_path / "checkout"
+    root.mkdir()
+    for name in ("12_tour", "10_first", "_draft"):
+        lesson(root / "notebooks" / f"{name}.ipynb", True)
+    (root / "README.md").write_text(f"# Rank\n\n{BEGIN}\n{END}\n\nMore.\n")
+    return root
+
+
+def test_readme_gets_a_row_for_each_notebook_in_order_and_keeps_the_rest(checkout):
+    assert renew(checkout) is True
+    text = (checkout / "README.md").read_text()
+    lines = text.splitlines()
+    assert text.startswith(f"# Rank\n\n{BEGIN}{HEAD}\n") and text.endswith(f"{END}\n\nMore.\n")
+    assert [line.partition("notebooks/")[2][:2] for line in lines if "notebooks/" in line] == ["10", "12"]
+    assert renew(checkout) is False
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, END, END + "\n" + BEGIN, BEGIN * 2 + END, BEGIN + END * 2])
+def test_a_readme_without_its_marks_is_refused(text, checkout):
+    with pytest.raises(InputError, match=r"README\.md must be a text with the lines <!-- questions -->"):
+        with_table(text, "table")
+    (checkout / "README.md").write_text(text)
+    with pytest.raises(InputError):
+        renew(checkout)
+    assert (checkout / "README.md").read_text() == text
+
+
+def test_no_readme_is_refused(tmp_path):
+    with pytest.raises(InputError, match="top folder"):
+        renew(tmp_path)

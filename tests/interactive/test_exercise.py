@@ -1,0 +1,32 @@
+"""Answers are judged by kind and size, and nothing is given away."""
+
+import pytest
+
+from sslens.interactive.exercise import check
+from sslens.types import InputError
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "said"),
+    [
+        (1.0, 1.0, "Right"),
+        (1.04, 1.0, "Right"),
+        (1.06, 1.0, "Not yet"),
+        (0, 0, "Right"),
+        (1, 0, "Not yet"),
+        ("Eight", "eight", "Right"),
+        (["3", "8"], ("8", "3"), "Right"),
+        (["3", "9"], ["8", "3"], "Not yet"),
+        (None, "anything", "No answer"),
+    ],
+)
+def test_answers(answer, truth, said):
+    text = check(answer, truth)
+    assert text.startswith(said)
+    assert str(truth) not in text
+
+
+@pytest.mark.parametrize(("answer", "truth"), [("3", 3.0), (3, "3"), ("38", ["3", "8"])])
+def test_an_answer_of_another_kind_is_refused(answer, truth):
+    with pytest.raises(InputError, match="answer must be"):
+        check(answer, truth)
