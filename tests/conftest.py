@@ -4,6 +4,7 @@ import os
 
 os.environ.update(OMP_NUM_THREADS="1", SSLENS_LIVE="0")
 
+import jaxtyping
 import pytest
 import torch
 
@@ -12,14 +13,22 @@ from sslens import runtime
 
 @pytest.fixture(scope="session", autouse=True)
 def settled(tmp_path_factory):
-    """Caches and runs of this session go to a fresh folder, so no test is answered by an earlier one.
+    """Caches and runs of this session go to a folder that begins empty, so no test is answered by an earlier session.
 
-    The workers of one session share it: the notebooks' bank is trained once.
+    The workers of one session, its notebooks and the processes it starts share it: what they train is trained once.
     """
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    os.environ["SSLENS_DATA"] = str(shared / "shared-data")
-    runtime.settle("cpu")
+    # named by the plugin tests.notebooks.tolerance, which a machine for the GPU's tests alone does not load
+    shared = os.environ.get("SSLENS_TEST_DATA")
+    os.environ["SSLENS_DATA"] = shared or str(tmp_path_factory.getbasetemp() / "data")
+    runtime.configure_torch("cpu")
+
+
+@pytest.fixture
+def unchecked():
+    """Without the shape checks of the tests, as a user runs it: only our own errors stand between input and number."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def pytest_runtest_setup():

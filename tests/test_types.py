@@ -1,18 +1,27 @@
-"""The words of the house: checked values, errors that help, records, intervals."""
+"""The words of the house: checked values, errors that help, records."""
 
 import math
 from dataclasses import replace
 from typing import Annotated
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as some
-from scipy import stats
 
-from sslens.types import DamagedFile, Dataset, InputError, Interval, OneOf, Range, UnknownName, checked
+from sslens.types import (
+    DamagedFile,
+    Dataset,
+    InputError,
+    OneOf,
+    Range,
+    UnknownName,
+    checked,
+    checked_dataclass,
+    checked_ids,
+    fields_of,
+)
 
 COUNT = Annotated[int, Range(1, 100)]
 SHARE = Annotated[float, Range(0, 1)]
@@ -113,38 +122,117 @@ def test_every_error_of_ours_is_caught_as_one():
     assert issubclass(InputError, ValueError)
 
 
-@given(some.lists(some.floats(-1e6, 1e6), min_size=2, max_size=12), some.floats(0.5, 0.999))
-def test_interval_is_scipys_student_t_interval(values, confidence):
-    ours = Interval.of(values, confidence)
-    error = stats.sem(values)
-    low, high = stats.t.interval(confidence, len(values) - 1, np.mean(values), error) if error > 0 else (ours.mean,) * 2
-    scale = max(map(abs, values)) + 1e-300
-    assert (ours.low, ours.high) == pytest.approx((low, high), rel=1e-9, abs=1e-9 * scale)
-    assert ours.n == len(values)
+PAIR = tuple[SHARE, COUNT]
+SHARES = tuple[SHARE, ...]
 
 
-def test_interval_of_three_seeds_from_the_printed_table():
-    ours = Interval.of([1.0, 2.0, 3.0])  # t of 2 degrees of freedom at 0.975 is 4.303 in every printed table
-    assert (ours.mean, ours.high - ours.mean) == pytest.approx((2.0, 4.3027 / math.sqrt(3)), rel=1e-4)
+@pytest.mark.parametrize(("value", "annotation"), [((), SHARES), ((0.0, 1.0), SHARES), ((0.5, 3), PAIR)])
+def test_every_element_of_a_tuple_is_checked(value, annotation):
+    assert checked("field", value, annotation) == value
+    assert repr(checked("field", (1, 1), SHARES)) == "(1.0, 1.0)"
 
 
-def test_interval_of_one_value_knows_nothing():
-    assert Interval.of([0.7]) == Interval(0.7, -math.inf, math.inf, 1)
+@pytest.mark.parametrize(
+    ("value", "annotation", "message"),
+    [
+        ((0.5, 2.0), SHARES, r"field\[1\] must be a float in \[0, 1\]. Got 2.0"),
+        ([0.5], SHARES, "field must be a tuple. Got"),
+        ((0.5,), PAIR, "field must be a tuple of 2. Got"),
+        ((0.5, 0), PAIR, r"field\[1\] must be an int in"),
+        (0.5, PAIR, "field must be a tuple of 2"),
+    ],
+)
+def test_a_tuple_that_is_wrong_somewhere_is_refused_with_the_place(value, annotation, message):
+    with pytest.raises(InputError, match=message):
+        checked("field", value, annotation)
 
 
-def test_interval_of_equal_values_is_a_point():
-    assert Interval.of([0.1] * 5) == Interval(0.1, 0.1, 0.1, 5)
+@checked_dataclass
+class Crop:
+    area: SHARE = 1.0
+    views: COUNT = 2
+    kind: NAME = "simclr"
 
 
-@pytest.mark.parametrize("values", [[], [math.nan], [1.0, math.inf]])
-def test_interval_of_nothing_or_of_the_infinite_is_refused(values):
-    with pytest.raises(InputError):
-        Interval.of(values)
+@checked_dataclass
+class Plan:
+    crop: Crop
+    options: tuple = ()
+
+
+def test_a_checked_record_converts_as_declared_and_is_frozen():
+    crop = Crop(1, kind="vicreg")
+    assert repr(crop) == "Crop(area=1.0, views=2, kind='vicreg')" and crop == Crop(area=1.0, kind="vicreg")
+    assert hash(crop) == hash(Crop(1.0, 2, "vicreg"))
+    with pytest.raises(AttributeError):
+        crop.area = 0.5
+
+
+def test_a_mapping_makes_a_record_or_options_by_name():
+    plan = Plan({"area": 0.5}, {"size": 32, "mode": "fast"})
+    assert plan.crop == Crop(0.5) and plan.options == (("mode", "fast"), ("size", 32))
+    assert replace(plan, crop=Crop()).crop == Crop()
+
+
+@pytest.mark.parametrize(
+    ("positional", "values", "message"),
+    [
+        ((), {"arae": 0.5}, "Crop must be one of: area, views, kind. Got 'arae'. Did you mean 'area'?"),
+        ((2.0,), {}, r"Crop.area must be a float in \[0, 1\]"),
+        ((0.5, 2, "vicreg", 3), {}, "Crop must be given each of its fields once: area, views, kind"),
+        ((0.5,), {"area": 0.5}, "Crop must be given each of its fields once"),
+        ((), {"kind": "vicrag"}, "Did you mean 'vicreg'"),
+    ],
+)
+def test_a_record_that_cannot_be_is_refused_before_it_exists(positional, values, message):
+    with pytest.raises(InputError, match=message):
+        Crop(*positional, **values)
+
+
+def test_a_record_within_a_record_is_named():
+    with pytest.raises(InputError, match=r"Crop.views must be an int in"):
+        Plan(crop={"views": 0})
+    with pytest.raises(InputError, match=r"Plan.crop must be an instance of Crop. Got 3"):
+        Plan(crop=3)
+    with pytest.raises(InputError, match=r"Plan must be given its fields: crop"):
+        Plan()
+
+
+def test_the_fields_of_a_record_come_with_their_ranges():
+    assert fields_of(Crop) == {"area": SHARE, "views": COUNT, "kind": NAME}
+
+
+@pytest.mark.parametrize(
+    ("ids", "options", "message"),
+    [
+        (torch.zeros(2, 3), {}, "ids must be an integer tensor"),
+        (torch.zeros(2, 3, dtype=torch.bool), {}, "ids must be an integer tensor"),
+        (torch.zeros(3, dtype=torch.int64), {}, "ids must be an integer tensor"),
+        (torch.zeros(0, 3, dtype=torch.int64), {}, "ids must be an integer tensor"),
+        (torch.zeros(2, 3, dtype=torch.int64), {"longest": 2}, "of 1 to 2 characters"),
+        (torch.tensor([[0, -1]]), {}, "whole numbers from 0 to 4. Got -1"),
+        (torch.tensor([[0, 5]]), {}, "whole numbers from 0 to 4. Got 5"),
+        ([[0, 1]], {}, "Got 'list'"),
+    ],
+)
+def test_ids_that_are_no_texts_are_refused(ids, options, message, unchecked):
+    with pytest.raises(InputError, match=message):
+        checked_ids(ids, vocabulary=5, **options)
+
+
+def test_ids_of_any_whole_type_become_int64():
+    assert checked_ids(torch.tensor([[0, 4]], dtype=torch.int16), vocabulary=5, longest=2).dtype == torch.int64
 
 
 ODD_AND_EVEN = Dataset(
-    torch.arange(4.0).reshape(4, 1, 1, 1) / 4, torch.tensor([0, 1, 0, 1]), ("even", "odd"), {"angle": torch.arange(4.0)}
+    torch.arange(4.0).reshape(4, 1, 1, 1) / 4,
+    torch.tensor([0, 1, 0, 1]),
+    ("even", "odd"),
+    {"angle": torch.arange(4.0)},
+    torch.tensor([7, 7, 8, 8]),
+    torch.tensor([[True, False], [True, True], [True, False], [False, True]]),
 )
+TEXTS = Dataset(torch.arange(12).reshape(4, 3), torch.tensor([0, 1, 0, 1]), ("even", "odd"))
 
 
 def dataset(**changes):
@@ -152,20 +240,60 @@ def dataset(**changes):
     return replace(ODD_AND_EVEN, **changes)
 
 
-def test_take_gives_the_samples_asked_for_in_order():
+def test_take_gives_the_samples_at_the_places_in_their_order():
     taken = dataset().take(torch.tensor([3, 0, 3]))
     assert taken.images.flatten().tolist() == [0.75, 0.0, 0.75]
     assert taken.labels.tolist() == [1, 0, 1]
     assert taken.factors["angle"].tolist() == [3.0, 0.0, 3.0]
+    assert taken.origin.tolist() == [8, 7, 8]
+    assert taken.multi_labels.tolist() == [[False, True], [True, False], [False, True]]
     assert taken.classes == ("even", "odd")
     assert len(taken) == 3
 
 
-def test_digest_is_the_same_for_the_same_content():
-    assert dataset().digest() == dataset().digest()
-    assert dataset().digest() == dataset(factors={}).digest()
-    assert dataset().digest() == dataset().to(torch.device("cpu"), torch.float64).digest()
-    assert len(dataset().digest()) == 32
+def test_a_set_holds_only_what_is_known_of_it():
+    bare = dataset(origin=None, multi_labels=None, factors={})
+    assert bare.tensors().keys() == {"images", "labels"}
+    assert (bare.take(torch.tensor([1])).origin, bare.take(torch.tensor([1])).multi_labels) == (None, None)
+    assert dataset().tensors().keys() == {"images", "labels", "origin", "multi_labels", "factors.angle"}
+
+
+@pytest.mark.parametrize("original", [ODD_AND_EVEN, TEXTS])
+def test_a_set_comes_back_from_its_tensors(original):
+    again = Dataset.of_tensors(original.tensors(), original.classes)
+    assert again.digest() == original.digest()
+    assert again.tensors().keys() == original.tensors().keys()
+
+
+@pytest.mark.parametrize("original", [ODD_AND_EVEN, TEXTS])
+def test_two_parts_of_a_set_join_to_the_whole(original):
+    parts = [original.take(index) for index in torch.arange(4).split(3)]
+    assert parts[0].joined(parts[1]).digest() == original.digest()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"classes": ("odd", "even")}, {"factors": {}}, {"origin": None}, {"multi_labels": None}]
+)
+def test_sets_of_another_kind_do_not_join(changes):
+    with pytest.raises(InputError, match=r"Dataset.joined must be a set of the classes even, odd that holds images"):
+        dataset().joined(dataset(**changes))
+
+
+@pytest.mark.parametrize("original", [ODD_AND_EVEN, TEXTS])
+def test_digest_is_the_same_for_the_same_content(original):
+    copied = Dataset.of_tensors({name: rows.clone() for name, rows in original.tensors().items()}, original.classes)
+    assert original.digest() == copied.digest()
+    assert original.digest() == original.to(torch.device("cpu"), torch.float64).digest()
+    assert len(original.digest()) == 32
+
+
+def test_digest_does_not_depend_on_the_blocks_it_reads_or_on_the_memory_layout(monkeypatch):
+    images = torch.rand(10, 3, 4, 4)
+    whole = Dataset(images, torch.arange(10) % 2, ("even", "odd"))
+    expected = whole.digest()
+    monkeypatch.setattr("sslens.types.BLOCK", 3)
+    assert whole.digest() == expected
+    assert replace(whole, images=images.contiguous(memory_format=torch.channels_last)).digest() == expected
 
 
 @pytest.mark.parametrize(
@@ -176,22 +304,47 @@ def test_digest_is_the_same_for_the_same_content():
         {"images": torch.zeros(4, 1, 2, 2)},
         {"labels": torch.tensor([0, 1, 1, 1])},
         {"classes": ("odd", "even")},
+        {"factors": {}},
+        {"factors": {"angel": torch.arange(4.0)}},
+        {"factors": {"angle": torch.tensor([0.0, 1.0, 2.0, 3.5])}},
+        {"origin": None},
+        {"origin": torch.tensor([7, 7, 7, 8])},
+        {"multi_labels": None},
+        {"multi_labels": ODD_AND_EVEN.multi_labels.flip(0)},
     ],
+    ids=lambda changes: next(iter(changes)),
 )
 def test_digest_changes_with_the_content(changes):
     assert dataset(**changes).digest() != dataset().digest()
 
 
-def test_digest_tells_the_order_of_samples_apart():
+def test_digest_distinguishes_the_order_of_samples():
     assert dataset().take(torch.tensor([1, 0, 2, 3])).digest() != dataset().digest()
 
 
-def test_labels_that_do_not_fit_the_images_are_refused_without_shape_checking_too(monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    with pytest.raises(InputError, match=r"Dataset.labels must be as many as the 4 images. Got 3."):
-        dataset(labels=torch.tensor([0, 1, 0]), factors={})
+def test_digest_copies_no_more_than_a_block():
+    whole = Dataset(torch.rand(20_000, 3, 16, 16), torch.zeros(20_000, dtype=torch.int64), ("only",))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        whole.digest()
+    assert sum(max(0, event.self_cpu_memory_usage) for event in profile.events()) == 0
 
 
-def test_to_changes_the_pixels_type_and_keeps_labels_whole():
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": torch.tensor([0, 1, 0])}, r"Dataset.labels must be as many as the 4 images. Got 3."),
+        ({"origin": torch.tensor([0, 1])}, r"Dataset.origin must be as many as the 4 images. Got 2."),
+        ({"factors": {"x": torch.ones(5)}}, r"Dataset.factors.x must be as many as the 4 images. Got 5."),
+        ({"multi_labels": torch.ones(4, 3).bool()}, r"Dataset.multi_labels must be a column for each of the 2 classes"),
+    ],
+)
+def test_rows_that_do_not_fit_the_images_are_refused_without_shape_checking_too(changes, message, unchecked):
+    with pytest.raises(InputError, match=message):
+        dataset(**changes)
+
+
+def test_to_changes_the_pixels_type_and_keeps_whole_numbers_whole():
     moved = dataset().to(torch.device("cpu"), torch.float64)
-    assert (moved.images.dtype, moved.labels.dtype) == (torch.float64, torch.int64)
+    assert (moved.images.dtype, moved.labels.dtype, moved.origin.dtype) == (torch.float64, torch.int64, torch.int64)
+    assert (moved.multi_labels.dtype, moved.factors["angle"].dtype) == (torch.bool, torch.float32)
+    assert TEXTS.to(torch.device("cpu"), torch.float64).images.dtype == torch.int64

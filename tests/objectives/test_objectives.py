@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from sslens.objectives import OBJECTIVES, CrossEntropy, SimCLR, SimSiam, SquaredError, VICReg
+from sslens.objectives import OBJECTIVES, CrossEntropy, NextCharacter, SimCLR, SimSiam, SquaredError, VICReg
 from sslens.objectives.vicreg import covariance, variance
-from sslens.types import InputError, Outputs
+from sslens.types import Dimensions, InputError, Outputs
 
 N, K = 6, 4
 LABELS = torch.tensor([0, 3, 1, 2, 0, 1])
@@ -23,11 +23,23 @@ def outputs(seed=0):
     return Outputs(views, views, other, views, LABELS)
 
 
-def one_view(name):
-    """As an objective gets them: supervised ones see a single view."""
-    out = outputs()
+IDS = torch.tensor([[0, 1, 2], [3, 3, 0], [2, 0, 1], [1, 1, 1], [0, 3, 2], [2, 2, 3]])
+"""A text for each sample, of characters below K."""
+TWO_VIEWS = [name for name, kind in OBJECTIVES.items() if kind().views == 2]
+
+
+def given_to(name):
+    """As an objective gets them: supervised ones see a single view, that of texts a row for each character."""
+    if name == "next_character":
+        z = torch.cos(torch.arange(N * 3 * K, dtype=torch.float64)).view(1, N, 3, K)
+        return Outputs(z, z, z, z, LABELS, IDS)
+    out, views = outputs(), OBJECTIVES[name]().views
     parts = (out.representation, out.embedding, out.prediction, out.target)
-    return Outputs(*(part[: 1 if OBJECTIVES[name]().supervised else 2] for part in parts), LABELS)
+    return Outputs(*(part[:views] for part in parts), LABELS)
+
+
+def made(name):
+    return NextCharacter(vocabulary=K) if name == "next_character" else OBJECTIVES[name]()
 
 
 def swapped(out):
@@ -106,7 +118,7 @@ def test_simsiam_is_the_mean_negative_cosine():
     assert SimSiam().loss(out).item() == pytest.approx(-sum(rows) / len(rows), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in OBJECTIVES if not OBJECTIVES[name]().supervised])
+@pytest.mark.parametrize("name", TWO_VIEWS)
 def test_exchanging_the_views_changes_nothing(name):
     objective = OBJECTIVES[name]()
     assert objective.loss(outputs()).item() == pytest.approx(objective.loss(swapped(outputs())).item(), rel=1e-12)
@@ -114,17 +126,16 @@ def test_exchanging_the_views_changes_nothing(name):
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_the_loss_is_the_sum_of_its_terms(name):
-    objective, out = OBJECTIVES[name](), one_view(name)
+    objective, out = made(name), given_to(name)
     assert objective.loss(out).item() == pytest.approx(sum(t.item() for t in objective.terms(out).values()))
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_gradients_are_right(name):
-    out = one_view(name)
-    objective = OBJECTIVES[name]()
+    out, objective = given_to(name), made(name)
 
     def loss(z):
-        return objective.loss(Outputs(out.representation, z, z * 1.1 + 0.1, z, LABELS))
+        return objective.loss(Outputs(out.representation, z, z * 1.1 + 0.1, z, LABELS, out.inputs))
 
     if name == "simsiam":
         objective = SimSiam(stop_gradient=False)
@@ -155,7 +166,7 @@ def slow_cross_entropy(rows):
 
 
 def test_cross_entropy_and_squared_error_are_those_of_the_textbook():
-    out = one_view("cross_entropy")
+    out = given_to("cross_entropy")
     rows = out.embedding[0].tolist()
     assert CrossEntropy().loss(out).item() == pytest.approx(slow_cross_entropy(rows), rel=1e-12)
     squares = [(x - (k == y)) ** 2 for row, y in zip(rows, LABELS.tolist(), strict=True) for k, x in enumerate(row)]
@@ -177,3 +188,58 @@ def test_a_supervised_objective_needs_labels(name):
     z = torch.zeros(1, N, K)
     with pytest.raises(InputError, match="labels"):
         OBJECTIVES[name]().terms(Outputs(z, z, z, z))
+
+
+def test_next_character_is_the_mean_negative_logarithm_of_the_next_characters_share():
+    out = given_to("next_character")
+    losses = []
+    for row, ids in zip(out.embedding[0].tolist(), IDS.tolist(), strict=True):
+        for place in range(2):
+            total = sum(math.exp(x) for x in row[place])
+            losses.append(math.log(total) - row[place][ids[place + 1]])
+    assert NextCharacter(vocabulary=K).loss(out).item() == pytest.approx(sum(losses) / len(losses), rel=1e-12)
+
+
+def test_next_character_needs_texts():
+    with pytest.raises(InputError, match="an objective of images, or the data texts"):
+        NextCharacter().terms(outputs())
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_an_objective_says_how_many_views_it_compares(name):
+    objective = OBJECTIVES[name]()
+    assert objective.views == (2 if name in ("simclr", "vicreg", "simsiam") else 1)
+    assert [views for views in range(1, 8) if objective.compares(views)] == [objective.views]
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_loss_never_falls_below_the_lowest(name):
+    objective = made(name)
+    for scale in (0.0, 1.0, 100.0):
+        out = given_to(name)
+        z = out.embedding * scale
+        assert (
+            objective.loss(Outputs(out.representation, z, z, z, LABELS, out.inputs)).item() >= objective.lowest - 1e-9
+        )
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_those_without_a_state_have_none_and_need_none_after_a_step(name):
+    sizes = Dimensions(representation=4, embedding=K, classes=K, batch=N, samples=N)
+    assert made(name).begin(sizes, torch.Generator()) is None
+    assert made(name).after_step(given_to(name), None) is None
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_an_objective_is_frozen_and_equal_to_its_like(name):
+    assert OBJECTIVES[name]() == OBJECTIVES[name]() and hash(OBJECTIVES[name]()) == hash(OBJECTIVES[name]())
+    with pytest.raises(AttributeError):
+        OBJECTIVES[name]().views = 3
+
+
+def test_how_many_logits_are_wanted():
+    assert {name: kind().logits(10) for name, kind in OBJECTIVES.items()} == {
+        "simclr": 0, "vicreg": 0, "simsiam": 0, "cross_entropy": 10, "squared_error": 10, "next_character": 47,
+    }  # fmt: skip
+    assert CrossEntropy(nested=True).prefixes(12) == (2, 4, 8, 12) and CrossEntropy().prefixes(12) == (12,)
+    assert SimSiam(predictor=False).needs_predictor is False and SimSiam().needs_predictor is True

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sslens.language import LENGTH, VOCABULARY, Transformer, corpus, encode, readings
+from sslens.datasets.languages import LENGTH, VOCABULARY, corpus, encode
+from sslens.encoders import Transformer, readings
 from sslens.runtime import initialisation
 from sslens.types import InputError
 
@@ -12,12 +13,12 @@ from sslens.types import InputError
 @pytest.fixture(scope="module")
 def net():
     with initialisation(1):
-        return Transformer(width=12, depth=2, heads=3).eval()
+        return Transformer(width=12, depth=2, heads=3).build((LENGTH,)).eval()
 
 
 @pytest.fixture(scope="module")
 def ids():
-    return corpus(0, 1).ids[:, :20]
+    return corpus(0, 1).images[:, :20]
 
 
 def normal(x, scale):
@@ -46,9 +47,9 @@ def layer_of_the_papers(w, x, heads):
     return np.array(gates), attention, np.array(after)
 
 
-def test_every_layer_and_the_logits_are_those_of_the_equations(net, ids):
+def test_every_layer_and_the_representation_are_those_of_the_equations(net, ids):
     weights = {name: value.numpy() for name, value in net.state_dict().items()}
-    read, logits = readings(net, ids), net(ids)
+    read, representation = readings(net, ids), net(ids)
     assert len(read) == 2
     for n, text in enumerate(ids.tolist()):
         x = np.array([weights["characters.weight"][c] + weights["places.weight"][i] for i, c in enumerate(text)])
@@ -58,8 +59,8 @@ def test_every_layer_and_the_logits_are_those_of_the_equations(net, ids):
             assert np.allclose(reading.gates[n], gates, rtol=1e-10, atol=1e-12)
             assert np.allclose(reading.attention[n], attention, rtol=1e-10, atol=1e-12)
             assert np.allclose(reading.output[n], x, rtol=1e-10, atol=1e-12)
-        heads = np.array([weights["head.weight"] @ normal(row, weights["norm.weight"]) for row in x])
-        assert np.allclose(logits[n].detach(), heads, rtol=1e-10, atol=1e-12)
+        rows = np.array([normal(row, weights["norm.weight"]) for row in x])
+        assert np.allclose(representation[n].detach(), rows, rtol=1e-10, atol=1e-12)
 
 
 def test_a_later_character_changes_nothing_before_it_and_something_from_it_on(net, ids):
@@ -116,5 +117,12 @@ def test_texts_that_are_too_long_or_not_in_the_vocabulary_are_refused(net, ids):
 
 @pytest.mark.parametrize("sizes", [{"width": 10, "heads": 4}, {"depth": 0}, {"heads": 0}, {"width": -4}])
 def test_sizes_that_do_not_fit_are_refused(sizes):
-    with pytest.raises(InputError, match="heads"):
+    with pytest.raises(InputError, match=f"Transformer.{next(iter(sizes))}"):
         Transformer(**sizes)
+
+
+def test_the_vocabulary_may_be_another_one():
+    net = Transformer(width=12, heads=3, vocabulary=5).build((7,))
+    assert net(torch.tensor([[0, 4]])).shape == (1, 2, 12)
+    with pytest.raises(InputError, match="whole numbers from 0 to 4"):
+        net(torch.tensor([[0, 5]]))

@@ -1,0 +1,157 @@
+"""Fingerprints of code follow imports and syntax; words, layout and registries leave them."""
+
+import textwrap
+
+import pytest
+
+from sslens import fingerprint
+from sslens.fingerprint import of_class, of_modules
+
+FILES = {
+    "house/__init__.py": "",
+    "house/core.py": """
+        from house.parts import chosen
+        from house import tools
+        def step(x):
+            return chosen(x) + tools.LIMIT
+    """,
+    "house/tools.py": "LIMIT = 1",
+    "house/parts/__init__.py": """
+        from house.parts.first import chosen
+        from house.parts.second import other
+        REGISTRY = {"first": chosen, "second": other}
+    """,
+    "house/parts/first.py": """
+        import house.deep.below
+        def chosen(x):
+            return house.deep.below.VALUE * x
+    """,
+    "house/parts/second.py": "def other(x):\n    return x",
+    "house/deep/__init__.py": "",
+    "house/deep/below.py": "VALUE = 2",
+    "house/late.py": """
+        def compute():
+            from house import tools
+            return tools.LIMIT
+    """,
+    "house/unused.py": "x = 1",
+}
+CACHES = ("of_modules", "_imported", "_tree", "_code_of", "_path")
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A small library, and a function that changes a file of it and takes the fingerprint of its core anew."""
+    monkeypatch.setattr(fingerprint, "ROOT", tmp_path / "house")
+    monkeypatch.setattr(fingerprint, "HOUSE", "house")
+
+    def write(path, text):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(textwrap.dedent(text).strip() + "\n")
+
+    def taken(path=None, text="", of=("house.core",)):
+        if path:
+            write(path, text)
+        forget()
+        return of_modules(*of)
+
+    for path, text in FILES.items():
+        write(path, text)
+    yield taken
+    monkeypatch.undo()
+    forget()
+
+
+def forget():
+    for name in CACHES:
+        getattr(fingerprint, name).cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("house/core.py", FILES["house/core.py"].replace("+", "-")),
+        ("house/tools.py", "LIMIT = 2"),
+        ("house/parts/first.py", FILES["house/parts/first.py"].replace("* x", "+ x")),
+        ("house/deep/below.py", "VALUE = 3"),
+        ("house/parts/__init__.py", "from house.parts.second import other as chosen"),
+    ],
+)
+def test_what_the_code_uses_moves_it_however_far_away(house, path, text):
+    assert house() != house(path, text)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("house/unused.py", "x = 2"),
+        ("house/parts/second.py", "def other(x):\n    return -x"),
+        ("house/parts/third.py", "y = 1"),
+        ("house/parts/__init__.py", FILES["house/parts/__init__.py"].rstrip() + "\n        THIRD = 3\n"),
+        ("house/tools.py", "# how much\n\n\nLIMIT   =  1"),
+        ("house/tools.py", "'''Tools.'''\nLIMIT = 1\n'''How much.'''"),
+        ("house/deep/below.py", "VALUE = (2)"),
+    ],
+)
+def test_what_it_does_not_use_and_how_it_is_written_leave_it(house, path, text):
+    assert house() == house(path, text)
+
+
+def test_an_import_within_a_function_counts(house):
+    before = house(of=("house.late",))
+    assert house("house/tools.py", "LIMIT = 2", of=("house.late",)) != before
+
+
+def test_the_order_and_repetition_of_names_change_nothing(house):
+    assert house(of=("house.core", "house.late")) == house(of=("house.late", "house.core", "house.core"))
+
+
+def test_a_module_that_is_not_there_is_an_error(house):
+    with pytest.raises(ModuleNotFoundError, match=r"no module .house\.nowhere."):
+        house(of=("house.nowhere",))
+
+
+def test_a_new_file_that_hides_a_name_is_seen(house):
+    """A module takes the place of what a face defined."""
+    before = house()
+    assert house("house/parts/chosen.py", "def chosen(x):\n    return 0") != before
+
+
+FACTOR = 2
+
+
+class Used:
+    limit = 1
+
+
+class Mine:
+    def compute(self):
+        return helper(Used.limit)
+
+
+class Other:
+    def compute(self):
+        return helper(2)
+
+
+def helper(x):
+    return FACTOR * x
+
+
+def test_a_class_is_taken_with_what_it_uses(monkeypatch):
+    first = of_class(Mine)
+    assert first == of_class(Mine) != of_class(Other) and len(first) == 32
+    monkeypatch.setattr(f"{__name__}.FACTOR", 3)
+    assert of_class(Mine) != first
+
+
+def test_a_class_that_no_file_holds_is_an_error():
+    namespace = {"__name__": __name__}
+    exec("class Nowhere:\n    def compute(self):\n        return 1", namespace)
+    with pytest.raises(OSError, match="Nowhere"):
+        of_class(namespace["Nowhere"])
+
+
+def test_the_real_library_has_one():
+    assert of_modules("sslens.types") != of_modules("sslens.types", "sslens.statistics")
+    assert of_modules("sslens.types") in {of_modules("sslens.types")}
