@@ -3,31 +3,27 @@
 import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
+from sslens.headless.compare import PICTURES
+from sslens.headless.freeze import LESSON, REFERENCE
+from sslens.headless.lesson import MARK, stale_reference
+from sslens.headless.notebook import tags
+from sslens.headless.table import STALE, with_table
+from sslens.studies import outcomes
+from sslens.types import InputError
+from tests.house.cells import CODE, code, tagged, trees
+
 RESULT = "application/vnd.sslens.result+json"
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-KITCHEN = {"sslens", "plotly", "ipywidgets", "torch"}
 PROFILE = 'profile: str = "lesson"  # '
 TYPES = {"int": int, "float": int | float, "str": str, "bool": bool}
-WORDS = {True: "holds", False: "does not hold", None: "undecided"}
-
-
-def code(notebook: NotebookNode) -> list[tuple[int, NotebookNode]]:
-    """Position and cell of the code cells that hold something."""
-    return [(at, cell) for at, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
-
-
-def trees(notebook: NotebookNode) -> Iterator[tuple[int, ast.Module]]:
-    """Syntax tree of each code cell; one that does not parse is told by ``is_plain_python``."""
-    for at, cell in code(notebook):
-        try:
-            yield at, ast.parse(cell.source)
-        except SyntaxError:
-            continue
+HOLDS = ".holds"
+"""Ends the name of a number in a result that is a verdict."""
 
 
 def outputs(cell: NotebookNode, mime: str) -> list[NotebookNode]:
@@ -46,15 +42,9 @@ def opens_with_a_question(notebook: NotebookNode) -> Iterator[str]:
             yield f"the first cell has no line '**{word}** ...'"
 
 
-def is_plain_python(notebook: NotebookNode) -> Iterator[str]:
-    """No magics, no shell: every code cell parses."""
-    parsed = {at for at, _ in trees(notebook)}
-    yield from (f"cell {at} is not plain Python" for at, _ in code(notebook) if at not in parsed)
-
-
 def has_one_parameters_cell(notebook: NotebookNode) -> Iterator[str]:
     """One cell tagged ``parameters``; each line ``name: type = literal  # comment``; the profile among them."""
-    found = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    found = [cell for cell in notebook.cells if "parameters" in tags(cell)]
     if len(found) != 1 or found[0].cell_type != "code":
         yield f"{len(found)} cells are tagged 'parameters', one code cell should be"
         return
@@ -76,13 +66,12 @@ def _declares(line: str) -> bool:
 
 
 def keeps_its_parameters(notebook: NotebookNode) -> Iterator[str]:
-    """What a run was asked for is what it used: no parameter is assigned again."""
-    cells = notebook.cells
-    tagged = {at for at, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])}
-    names = {name for at, tree in trees(notebook) if at in tagged for name in _bound(tree)}
-    for at, tree in trees(notebook):
-        if at not in tagged:
-            yield from (f"cell {at} assigns the parameter {name}" for name in sorted(names & set(_bound(tree))))
+    """What a run was given is what it used: no parameter is assigned again."""
+    parameters = tagged(notebook, "parameters")
+    names = {name for number, tree in trees(notebook) if number in parameters for name in _bound(tree)}
+    for number, tree in trees(notebook):
+        if number not in parameters:
+            yield from (f"cell {number} assigns the parameter {name}" for name in sorted(names & set(_bound(tree))))
 
 
 def _bound(tree: ast.Module) -> Iterator[str]:
@@ -95,37 +84,6 @@ def _bound(tree: ast.Module) -> Iterator[str]:
             yield node.name
 
 
-def is_short(notebook: NotebookNode) -> Iterator[str]:
-    """At most 80 lines of code, at most 12 in a cell; blank lines and comments are free."""
-    counts = {at: len(re.findall(r"^\s*[^\s#]", cell.source, re.MULTILINE)) for at, cell in code(notebook)}
-    yield from (f"cell {at} has {count} lines of code, at most 12" for at, count in counts.items() if count > 12)
-    if sum(counts.values()) > 80:
-        yield f"{sum(counts.values())} lines of code, at most 80"
-
-
-def leaves_the_work_to_the_library(notebook: NotebookNode) -> Iterator[str]:
-    """No class, no training loop, no function of more than six lines."""
-    for at, tree in trees(notebook):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef | ast.While | ast.AsyncFunctionDef):
-                yield f"cell {at} has a {type(node).__name__}"
-            elif isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 6:
-                yield f"cell {at}: {node.name} has more than 6 lines, it belongs in the library"
-            elif isinstance(node, ast.For | ast.comprehension) and re.search(r"\bfit\(", ast.unparse(node.iter)):
-                yield f"cell {at} loops over fit(...): a training loop"
-            elif isinstance(node, ast.Attribute) and node.attr == "backward":
-                yield f"cell {at} calls backward: a training loop"
-
-
-def imports_little(notebook: NotebookNode) -> Iterator[str]:
-    """Imports from sslens, plotly, ipywidgets and torch only."""
-    for at, tree in trees(notebook):
-        for node in ast.walk(tree):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or "."] if isinstance(node, ast.ImportFrom) else []
-            yield from (f"cell {at} imports {name}" for name in names if name.split(".")[0] not in KITCHEN)
-
-
 def sets_exercises(notebook: NotebookNode) -> Iterator[str]:
     """A heading 'Exercises', at least three numbered ones below it, and a cell that checks an answer."""
     cells = notebook.cells
@@ -134,8 +92,8 @@ def sets_exercises(notebook: NotebookNode) -> Iterator[str]:
         yield "no heading 'Exercises'"
         return
     after = cells[starts[0] :]
-    told = "\n".join(cell.source for cell in after if cell.cell_type == "markdown")
-    if (count := len(re.findall(r"^(?:#+ |\*\*)?(?:Exercise )?\d[.):]", told, re.MULTILINE))) < 3:
+    texts = "\n".join(cell.source for cell in after if cell.cell_type == "markdown")
+    if (count := len(re.findall(r"^(?:#+ |\*\*)?(?:Exercise )?\d[.):]", texts, re.MULTILINE))) < 3:
         yield f"{count} numbered exercises, at least 3"
     if len([cell for cell in after if cell.cell_type == "code" and "receipt(" not in cell.source]) < 1:
         yield "no checking cell after the exercises"
@@ -156,25 +114,25 @@ def stores_no_widget(notebook: NotebookNode) -> Iterator[str]:
     """A widget is never the record: nothing of it is stored."""
     if "widgets" in notebook.metadata:
         yield "the notebook stores the state of its widgets"
-    yield from (f"cell {at} stores a widget" for at, cell in code(notebook) if outputs(cell, WIDGET))
+    yield from (f"cell {number} stores a widget" for number, cell in code(notebook) if outputs(cell, WIDGET))
 
 
 def is_small(notebook: NotebookNode) -> Iterator[str]:
-    """At most 300 kB on disk."""
-    if (size := len(nbformat.writes(notebook).encode())) > 300_000:
-        yield f"{size} bytes, at most 300000"
+    """At most 800 kB on disk."""
+    if (size := len(nbformat.writes(notebook).encode())) > LESSON:
+        yield f"{size} bytes, at most {LESSON}"
 
 
 def frames_each_figure(notebook: NotebookNode) -> Iterator[str]:
     """A figure is the one result of its cell; words before it say what to look for, words after it what is seen."""
-    cells = notebook.cells
-    kinds = ["", *(cell.cell_type for cell in cells), ""]
-    for at, cell in code(notebook):
+    kinds = ["", *(cell.cell_type for cell in notebook.cells), ""]
+    places = {id(cell): place for place, cell in enumerate(notebook.cells)}
+    for number, cell in code(notebook):
         if figures := outputs(cell, PLOTLY):
             if len(figures) > 1 or not _ends_in_a_value(cell.source):
-                yield f"cell {at}: a figure should be the cell's one last expression"
-            if kinds[at] != "markdown" or kinds[at + 2] != "markdown":
-                yield f"cell {at}: a figure stands between a sentence before and one after"
+                yield f"cell {number}: a figure should be the cell's one last expression"
+            if {kinds[places[id(cell)]], kinds[places[id(cell)] + 2]} != {"markdown"}:
+                yield f"cell {number}: a figure stands between a sentence before and one after"
 
 
 def _ends_in_a_value(source: str) -> bool:
@@ -201,34 +159,54 @@ def was_executed(notebook: NotebookNode) -> Iterator[str]:
 
 def concludes(notebook: NotebookNode) -> Iterator[str]:
     """At least one verdict stands in the outputs, as numbers a machine can read."""
-    if not verdicts(notebook):
+    if not shown_outcomes(notebook):
         yield f"no verdict in an output of type {RESULT}"
 
 
-def verdicts(notebook: NotebookNode) -> list[str]:
-    """The words of the verdicts stored in the outputs, sorted."""
+def shown_outcomes(notebook: NotebookNode) -> dict[str, bool | None]:
+    """What came of each claim, by its quantity, as the outputs hold it."""
     found = [output.data[RESULT]["values"] for _, cell in code(notebook) for output in outputs(cell, RESULT)]
-    return sorted(WORDS[holds] for values in found for name, holds in values.items() if name.endswith(".holds"))
+    values = {name: value for each in found for name, value in each.items()}
+    return {name.removesuffix(HOLDS): values[name] for name in values if name.endswith(HOLDS)}
 
 
-def disagrees_with_the_table(notebook: NotebookNode, name: str, readme: str) -> Iterator[str]:
-    """README's table question -> notebook -> verdict has the notebook's row, with the question and verdicts stored."""
-    rows = [line.strip().strip("|").split("|") for line in readme.splitlines() if line.lstrip().startswith("|")]
-    rows = [row for row in rows if any(f"(notebooks/{name}.ipynb)" in field for field in row)]
-    if len(rows) != 1:
-        yield f"{len(rows)} rows of README's table link to notebooks/{name}.ipynb, one should"
+def is_held_to_its_reference(notebook: NotebookNode, reference: Path) -> Iterator[str]:
+    """Beside the tests lie the smoke outputs of the same sources: at most 300 kB, executed, without a picture."""
+    if trouble := stale_reference(notebook, reference):
+        yield f"its reference {trouble}"
         return
-    told = sorted(re.findall(r"does not hold|holds|undecided", rows[0][-1]))
-    if told != verdicts(notebook):
-        yield f"README says {told}, the notebook {verdicts(notebook)}"
-    question = notebook.cells[0].source.splitlines()[0].removeprefix("# ").strip()
-    if question not in "|".join(rows[0]):
-        yield f"README's row does not ask: {question}"
+    stored = nbformat.read(reference, as_version=4)
+    if (size := reference.stat().st_size) > REFERENCE:
+        yield f"its reference has {size} bytes, at most {REFERENCE}"
+    yield from (f"its reference: {trouble}" for trouble in was_executed(stored))
+    pictured = [number for number, cell in code(stored) if any(outputs(cell, mime) for mime in PICTURES)]
+    yield from (f"its reference holds a picture in cell {number}" for number in pictured)
 
 
-WRITTEN = [opens_with_a_question, is_plain_python, has_one_parameters_cell, keeps_its_parameters, is_short]
-WRITTEN += [leaves_the_work_to_the_library, imports_little, sets_exercises, ends_with_the_receipt, stores_no_widget]
-WRITTEN += [is_small, frames_each_figure]
+def differs_from_the_made_table(readme: str, made: str) -> Iterator[str]:
+    """README's table of questions is the made one; that a lesson grew older than the code is no fault of README."""
+    try:
+        again = with_table(readme, made)
+    except InputError as error:
+        yield str(error)
+        return
+    if again.replace(STALE, "") != readme.replace(STALE, ""):
+        yield "README's table is not the made one: sslens table makes it"
+
+
+def bears_the_mark_of_a_lesson(notebook: NotebookNode) -> Iterator[str]:
+    """The metadata say what the outputs are of: the fingerprint of the code, the profile, the verdicts."""
+    mark = notebook.metadata.get(MARK, {})
+    if not re.fullmatch(r"[0-9a-f]{64}", str(mark.get("fingerprint", ""))):
+        yield f"metadata.{MARK}.fingerprint is not 64 hexadecimal digits"
+    if mark.get("profile") != "lesson":
+        yield f"metadata.{MARK}.profile is {mark.get('profile')!r}, not 'lesson'"
+    if outcomes(mark.get("verdicts", [])) != shown_outcomes(notebook):
+        yield f"metadata.{MARK}.verdicts are not those of the outputs"
+
+
+WRITTEN = [*CODE, opens_with_a_question, has_one_parameters_cell, keeps_its_parameters, sets_exercises]
+WRITTEN += [ends_with_the_receipt, stores_no_widget, is_small, frames_each_figure]
 """Clauses for every notebook, the template too."""
-EXECUTED = [was_executed, concludes]
+EXECUTED = [was_executed, concludes, bears_the_mark_of_a_lesson]
 """Clauses for what is committed with its outputs."""

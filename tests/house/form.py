@@ -16,8 +16,10 @@ from tests.house.reading import (
     public,
 )
 
-WITHOUT_EXAMPLES = {"", "figures", "lab", "batch"}
+WITHOUT_EXAMPLES = {"", "figures", "interactive", "headless", "studies"}
 """The rooms that are shown in notebooks rather than by an example; all others are rooms of numbers."""
+ENTRIES = {"sslens.train.worker", "sslens.train.workers"}
+"""Processes of their own: what they do is shown by ``train.record_all``."""
 SHAPED = {
     "Float",
     "Float64",
@@ -36,10 +38,10 @@ OUR_ERRORS = {"InputError"}
 
 
 def module_size(modules: list[Module]) -> Iterator[str]:
-    """A module has at most 250 lines."""
+    """A module has at most 400 lines."""
     for module in modules:
-        if (lines := len(module.source.splitlines())) > 250:
-            yield f"{module.name}: {lines} lines, at most 250"
+        if (lines := len(module.source.splitlines())) > 400:
+            yield f"{module.name}: {lines} lines, at most 400"
 
 
 def body_size(modules: list[Module]) -> Iterator[str]:
@@ -62,10 +64,10 @@ def six_parameters(modules: list[Module]) -> Iterator[str]:
 def keyword_only(modules: list[Module]) -> Iterator[str]:
     """A public function's parameters after the second are keyword-only; Python fixes the signature of a dunder."""
     for module in modules:
+        called_by_others = {id(node) for _, node in public(module)}
         for name, node, bound in functions(module):
-            dunder = node.name.startswith("__") and node.name != "__init__"
-            private = "._" in name and node.name != "__init__"
-            if not (dunder or private) and len(positional := parameters(node, bound)[0]) > 2:
+            counts = id(node) in called_by_others or node.name == "__init__"
+            if counts and len(positional := parameters(node, bound)[0]) > 2:
                 yield f"{name}: {positional[2].arg} should be keyword-only"
 
 
@@ -124,7 +126,7 @@ def shows_an_example(modules: list[Module]) -> Iterator[str]:
             method = name.count(".") > module.name.count(".") + 1
             empty = isinstance(node, ast.ClassDef) and len(node.body) == 1
             texts = [ast.get_docstring(each) or "" for each in ast.walk(node) if isinstance(each, Definition)]
-            if not method and not empty and not any(">>>" in text for text in texts):
+            if not method and not empty and module.name not in ENTRIES and not any(">>>" in text for text in texts):
                 yield f"{name}: no example"
 
 

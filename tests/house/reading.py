@@ -38,6 +38,12 @@ def house() -> list[Module]:
     return list(_read(LIBRARY))
 
 
+@cache
+def suite() -> list[Module]:
+    """Every file of the tests."""
+    return list(_read(ROOT / "tests"))
+
+
 def _read(folder: Path) -> Iterator[Module]:
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder.parent).with_suffix("").parts

@@ -8,6 +8,14 @@ import pytest
 from tests.house import imports
 from tests.house.reading import ROOT, TOOLS, Module, house, imported, planted
 
+STUDY = "NOTEBOOK = '12_some_question'"
+
+
+def studies(**sources):
+    """A house of these studies and their frame."""
+    return [Module(f"sslens.studies.{name}", source) for name, source in {"study": "", **sources}.items()]
+
+
 BREACHES = [
     (imports.no_cycle, planted("def f():\n    from sslens.measures import planted")),
     (imports.no_cycle, [Module("sslens.a", "import sslens.b"), Module("sslens.b", "from sslens.a import x")]),
@@ -22,6 +30,16 @@ BREACHES = [
     (imports.figures_never_compute, planted("import sklearn.decomposition", room="figures")),
     (imports.objectives_never_see_a_model, planted("from sslens.encoders import Model", room="objectives")),
     (imports.the_loop_never_sees_a_measure, planted("from sslens import measures", room="train")),
+    (imports.nobody_imports_a_study, planted("from sslens.studies import first_light", room="headless")),
+    (imports.nobody_imports_a_study, planted("import sslens.studies.first_light", room="interactive")),
+    (imports.nobody_imports_a_study, planted("from sslens.studies import of_notebook", room="measures")),
+    (imports.nobody_imports_a_study, planted("from sslens import studies\nstudies.first_light", room="headless")),
+    (imports.nobody_imports_a_study, planted("import_module('sslens.studies.first_light')", room="headless")),
+    (imports.nobody_imports_a_study, planted("import_module(f'sslens.studies.{name}')", room="train")),
+    (imports.studies_stand_alone, studies(a=STUDY, b=f"{STUDY}; from sslens.studies import a")),
+    (imports.studies_stand_alone, studies(a=STUDY, b=f"{STUDY}; from sslens.studies.a_trees import grow", a_trees="")),
+    (imports.studies_stand_alone, studies(a=STUDY, ab="", a_trees="from sslens.studies.ab import grow")),
+    (imports.studies_stand_alone, studies(trees="")),
 ]
 
 
@@ -44,6 +62,25 @@ def test_downward_imports_pass(rule):
     source = "import math\nimport torch\nfrom sslens.types import Features\n"
     for room in ("measures", "figures", "objectives", "train"):
         assert list(rule(planted(source, room=room))) == []
+
+
+def test_a_study_uses_its_own_files_and_headless_finds_it_by_name():
+    own = "from sslens.studies.study import stated\nfrom sslens.studies.a_trees import grow"
+    frame = "from sslens.studies.study import stated"
+    kept = [
+        *studies(a=f"{STUDY}\n{own}", a_trees=frame, ab=STUDY),
+        *planted("from sslens import studies", room="headless"),
+    ]
+    for rule in (imports.studies_stand_alone, imports.nobody_imports_a_study):
+        assert list(rule(kept)) == []
+    assert list(imports.nobody_imports_a_study(planted("studies.of_notebook('12_a')", room="headless"))) == []
+
+
+@pytest.mark.parametrize("name", imports.WHERE_STUDIES_ARE_NAMED)
+def test_an_allowance_is_still_needed(name):
+    (module,) = (module for module in house() if module.name == name)
+    renamed = Module("sslens.headless.planted", module.source)
+    assert any("names sslens.studies." in line for line in imports.nobody_imports_a_study([renamed]))
 
 
 def test_imports_are_read_wherever_they_stand():

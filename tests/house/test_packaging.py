@@ -7,12 +7,14 @@ from itertools import chain
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 from tests.house.reading import ROOT
 
 PYPROJECT, ENVIRONMENT = (ROOT / "pyproject.toml").read_text(), (ROOT / "environment.yml").read_text()
 MAKEFILE, CI = (ROOT / "Makefile").read_text(), (ROOT / ".ci" / "run").read_text()
-TARGETS = {"run", "test", "lab", "check", "bench", "new"}
+TARGETS = {"run", "test", "unit", "lab", "check", "bench", "lessons", "new", "gpu"}
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 GENERATED = {".git", ".venv", "__pycache__", "runs", "cache", "node_modules", "build", "dist"}
 GENERATED |= {f".{tool}_cache" for tool in ("pytest", "ruff", "import_linter")} | {".hypothesis", ".ipynb_checkpoints"}
 HOSTS = ["py" + "pi.org", "python" + "hosted.org", "download.py" + "torch.org", "ana" + "conda.org", "npm" + "js.org"]
@@ -71,7 +73,7 @@ def asks_for_a_build(text):
 
 def recipes(makefile):
     """Target to its recipe lines."""
-    blocks = re.findall(r"^([\w./]+):(?!=)[^\n]*\n((?:\t[^\n]*\n?)*)", makefile, re.MULTILINE)
+    blocks = re.findall(r"^([\w./$()]+):(?!=)[^\n]*\n((?:\t[^\n]*\n?)*)", makefile, re.MULTILINE)
     return {target: body.splitlines() for target, body in blocks}
 
 
@@ -96,8 +98,24 @@ def checkout():
     """Text files of the checkout, without what is generated."""
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
-        if path.is_file() and not GENERATED & set(parts) and not any(part.endswith(".egg-info") for part in parts):
+        if path.is_file() and not any(generated(part) for part in parts):
             yield path
+
+
+def generated(part):
+    """Whether a folder of this name is made by a tool and holds nothing of ours."""
+    return part in GENERATED or part.endswith(".egg-info") or part.startswith(".venv-")
+
+
+def supported(requires):
+    """Which of Python's versions a range like ``>=3.11,<3.15`` lets in, from 3.8 to 3.19."""
+    return [version for version in (f"3.{minor}" for minor in range(8, 20)) if version in SpecifierSet(requires)]
+
+
+def found_by_make(makefile):
+    """The range that the Makefile searches for, as pyproject spells it."""
+    lowest, above = re.search(r"\((\d+, \d+)\) <= sys.version_info < \((\d+, \d+)\)", makefile).groups()
+    return f">={lowest.replace(', ', '.')},<{above.replace(', ', '.')}"
 
 
 def test_environment_repeats_the_pins():
@@ -106,7 +124,7 @@ def test_environment_repeats_the_pins():
 
 
 def test_conda_brings_python_and_pip_only():
-    assert conda(ENVIRONMENT)[0] == ["python=3.11", "pip"]
+    assert conda(ENVIRONMENT)[0] in [[f"python={version}", "pip"] for version in PYTHONS]
     assert yaml.safe_load(ENVIRONMENT)["channels"] == ["conda-forge"]
 
 
@@ -115,8 +133,14 @@ def test_what_is_installed_is_what_is_pinned():
     assert differs_from_installed(PYPROJECT) == []
 
 
-def test_python_3_11_and_3_12_are_asked_for():
-    assert tomllib.loads(PYPROJECT)["project"]["requires-python"] == ">=3.11,<3.13"
+def test_four_pythons_are_supported_and_make_searches_for_the_same():
+    requires = tomllib.loads(PYPROJECT)["project"]["requires-python"]
+    assert supported(requires) == PYTHONS
+    assert found_by_make(MAKEFILE) == requires
+
+
+def test_types_are_checked_for_the_oldest_python():
+    assert tomllib.loads(PYPROJECT)["tool"]["pyright"]["pythonVersion"] == PYTHONS[0]
 
 
 @pytest.mark.parametrize("text", [PYPROJECT, ENVIRONMENT], ids=["pyproject", "environment"])
@@ -125,7 +149,7 @@ def test_every_dependency_says_what_it_is_for(text):
 
 
 @pytest.mark.parametrize("text", [PYPROJECT, ENVIRONMENT, MAKEFILE], ids=["pyproject", "environment", "makefile"])
-def test_torch_is_asked_for_plainly(text):
+def test_torch_is_required_plainly(text):
     assert asks_for_a_build(text) == []
 
 
