@@ -9,23 +9,24 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import nbformat
-
 from sslens.claims import RESULT
 from sslens.figures.theme import PLOTLY
+from sslens.headless.lesson import reference_of
+from sslens.headless.notebook import code_cells, read_notebook
+from tests.notebooks.tolerance import SHARED
 
 ROOT = Path(__file__).parents[2]
 OURS = ("SSLENS_", "OMP_", "MKL_", "ATEN_")
 """Beginnings of the variables that decide numbers: what is set around the tests is not to decide them here."""
 PATIENCE = 600
 CELL = 300
-"""Seconds for a process, and for one of its cells: a simulated CPU is slow, and time is not what is asked here."""
+"""Seconds for a process, and for one of its cells: a simulated CPU is slow, and time is not what is tested here."""
 
 
 def checked(notebook, folder, **variables):
-    """Check the notebook with the project's own pytest options; what each cell is told to have wrong, None if nothing.
+    """Check the notebook with the project's own pytest options: cell number -> what is wrong with it, None if nothing.
 
-    Runs are stored in ``folder / "data"`` unless the variables name another place.
+    What it trains is shared with the whole session, unless the variables name a data folder of its own.
     """
     report = folder / "report.xml"
     options = ["--numprocesses=0", f"--nbval-cell-timeout={CELL}", f"--timeout={PATIENCE}", f"--junitxml={report}"]
@@ -52,29 +53,35 @@ def headless(notebook, folder):
 
 
 def frozen(notebook, folder, **variables):
-    """Freeze a copy of the notebook; the bytes it then has."""
-    folder.mkdir(exist_ok=True)
-    copy = Path(shutil.copy(notebook, folder))
-    done = _python("sslens", "freeze", copy, folder=folder, variables=variables)
+    """Renew the reference of the notebook in a checkout of its own; the bytes it then has."""
+    copy, reference = folder / "notebooks" / notebook.name, folder / "tests" / "notebooks" / "reference" / notebook.name
+    for source, target in {notebook: copy, reference_of(notebook): reference}.items():
+        target.parent.mkdir(parents=True)
+        shutil.copy(source, target)
+    done = _python("sslens", "freeze", "--reference", copy, folder=folder, variables=variables)
     assert done.returncode == 0, done.stdout + done.stderr
-    return copy.read_bytes()
+    return reference.read_bytes()
 
 
 def computed_by(data):
     """Instruction set and threads of the runs that were trained into a data folder."""
-    manifests = [json.loads(path.read_text())["provenance"] for path in data.glob("cache/runs/*/run.json")]
+    manifests = [json.loads(path.read_text())["provenance"] for path in data.glob("cache/traces/*/run.json")]
     return {(each["processor"], each["threads"]) for each in manifests}
 
 
+def shared():
+    """The data folder of this session."""
+    return Path(os.environ[SHARED])
+
+
 def code(notebook):
-    """The code cells in order, without those that papermill puts in; their places are the numbers of nbval's cells."""
-    cells = [cell for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"]
-    return [cell for cell in cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    """The code cells of a notebook's file by their number."""
+    return dict(enumerate(code_cells(read_notebook(notebook)), 1))
 
 
 def bundles(notebook, mime):
     """What is displayed under a MIME type: number of the cell -> content."""
-    shown = [(number, output.get("data", {})) for number, cell in enumerate(code(notebook)) for output in cell.outputs]
+    shown = [(number, output.get("data", {})) for number, cell in code(notebook).items() for output in cell.outputs]
     return {number: data[mime] for number, data in shown if mime in data}
 
 
@@ -102,12 +109,13 @@ def blamed(message):
 
 def _python(module, *arguments, folder, variables=None):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    environment |= {"SSLENS_DATA": str(folder / "data")} | (variables or {})
+    environment |= {SHARED: str(shared()), "SSLENS_DATA": str(shared())} | (variables or {})
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", module, *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def _trouble(case):
-    found = [trouble.text for trouble in case if trouble.tag in ("failure", "error", "skipped")]
+    troubles = [trouble for trouble in case if trouble.tag in ("failure", "error", "skipped")]
+    found = [trouble.text or trouble.attrib.get("message", trouble.tag) for trouble in troubles]
     return "\n".join(found) or None

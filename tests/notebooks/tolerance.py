@@ -1,6 +1,7 @@
-"""A pytest plugin: nbval runs the notebooks, ``sslens.batch.compare`` judges their outputs.
+"""A pytest plugin: nbval runs the notebooks, ``sslens.headless.compare`` judges their outputs.
 
-Notebooks run at the smoke profile, cell by cell in file order, in one kernel each.
+Notebooks run at the smoke profile, cell by cell in file order, in one kernel each. One of the checkout is compared
+with its reference beside these tests, any other with the outputs it holds itself.
 """
 
 import os
@@ -15,16 +16,27 @@ from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel, start_new_kerne
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 SHOWN = 10
-"""Differences of a cell that are told; the rest are counted."""
+"""Differences of a cell that are shown; the rest are counted."""
+SHARED = "SSLENS_TEST_DATA"
+"""Names the data folder that everything in one session shares, the workers and the processes they start included."""
+REFERENCES = ("tests", "notebooks", "reference")
 ENVIRONMENT = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_configure(config):
-    """Give the kernels of this session one fresh data folder, so that no stored run answers for the code."""
-    folder = tempfile.TemporaryDirectory(prefix="sslens-notebooks-", ignore_cleanup_errors=True)
-    config.add_cleanup(folder.cleanup)
-    chosen = {"SSLENS_PROFILE": "smoke", "OMP_NUM_THREADS": "1", "SSLENS_DATA": folder.name}
-    config.stash[ENVIRONMENT] = chosen | os.environ | {"SSLENS_LIVE": "0"}
+    """Give this session one data folder that begins empty, so that no stored run answers for the code."""
+    if SHARED not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="sslens-tests-", ignore_cleanup_errors=True)
+        os.environ[SHARED] = folder.name
+        config.add_cleanup(folder.cleanup)
+        config.add_cleanup(lambda: os.environ.pop(SHARED))
+    chosen = {"SSLENS_PROFILE": "smoke", "OMP_NUM_THREADS": "1"}
+    config.stash[ENVIRONMENT] = chosen | os.environ | {"SSLENS_LIVE": "0", "SSLENS_DATA": os.environ[SHARED]}
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave references alone: they are what is compared with, and stand in no folder to run in."""
+    return collection_path.parts[-4:-1] == REFERENCES or None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -39,15 +51,39 @@ class Notebook(IPyNbFile):
     """A notebook whose cells are compared with tolerance."""
 
     def collect(self):
-        """Yield a test for each code cell."""
-        for item in super().collect():
-            # nbval does not compare cells that were never run: with their outputs cleared they would pass.
-            item.cell.execution_count = item.cell.execution_count or 0
-            yield Cell.from_parent(self, name=item.name, cell_num=item.cell_num, cell=item.cell, options=item.options)
+        """Yield a test for each code cell that holds something, numbered from 1."""
+        from sslens.headless.notebook import is_code, is_folded_source
+
+        items = [item for item in super().collect() if is_code(item.cell)]
+        self.reference = self._reference()
+        for number, item in enumerate(items, 1):
+            item.options["check"] = item.options["check"] and not is_folded_source(item.cell)
+            item.cell = self._compared_with(item.cell, number)
+            yield Cell.from_parent(self, name=f"Cell {number}", cell_num=number, cell=item.cell, options=item.options)
+
+    def _reference(self):
+        """The cells to compare with; None where there are none."""
+        from sslens.headless.lesson import reference_of, stale_reference
+        from sslens.headless.notebook import code_cells, read_notebook
+
+        path = reference_of(self.path)
+        self.trouble = stale_reference(self.nb, path) if path else ""
+        if self.trouble:
+            return None
+        return code_cells(read_notebook(path) if path else self.nb)
+
+    def _compared_with(self, cell, number):
+        stored = self.reference[number - 1] if self.reference else cell
+        # nbval does not compare cells that were never run: with their outputs cleared they would pass
+        cell.update(outputs=stored.outputs, execution_count=stored.execution_count or 0)
+        return cell
 
     def setup(self):
-        """Start the kernel, unless the reference holds nothing to compare with."""
-        if not any(cell.outputs for cell in self.nb.cells if cell.cell_type == "code"):
+        """Start the kernel, unless there is nothing to compare with."""
+        if self.trouble:
+            remedy = f"sslens freeze --reference {self.path.stem}"
+            pytest.fail(f"the reference of {self.path.name} {self.trouble}: {remedy}", pytrace=False)
+        if not any(cell.outputs for cell in self.reference):
             pytest.fail(f"{self.path.name} holds no outputs at all: there is nothing to compare with", pytrace=False)
         patience = self.config.option.nbval_kernel_startup_timeout
         self.kernel = Kernel(str(self.path.parent), patience, self.config.stash[ENVIRONMENT])
@@ -59,12 +95,12 @@ class Cell(IPyNbCell):
 
     def __init__(self, **options):
         super().__init__(**options)
-        # nbval waits 5 s for outputs, which is little on a busy machine; a dead kernel is noticed anyway.
+        # nbval waits 5 s for outputs, which is little on a busy machine; a dead kernel is noticed anyway
         self.output_timeout = self.config.option.nbval_cell_timeout
 
     def compare_outputs(self, test, ref, skip_compare=None):
         """Compare with tolerance; what differs is kept for the message."""
-        from sslens.batch.compare import differences  # after the import hook that checks shapes is in place
+        from sslens.headless.compare import differences  # after the import hook that checks shapes is in place
 
         found = differences(ref, test)
         rest = [f"and {len(found) - SHOWN} more differences"] if len(found) > SHOWN else []
@@ -73,12 +109,13 @@ class Cell(IPyNbCell):
 
     def repr_failure(self, excinfo):
         """Name notebook, cell and what went wrong, without the runner's own frames."""
+        from sslens.headless.notebook import cell_name
+
         error = excinfo.value
-        first = next(iter(self.cell.source.strip().splitlines()), "")
-        told = str(error) or type(error).__name__
+        cause = str(error) or type(error).__name__
         if isinstance(error, NbCellError) and error.inner_traceback:
-            told += "\n" + error.inner_traceback.strip()
-        return f"{self.path.name}, Cell {self.cell_num} ({first}): {told}"
+            cause += "\n" + error.inner_traceback.strip()
+        return f"{self.path.name}, {cell_name(self.cell_num, self.cell.source)}: {cause}"
 
 
 @final
