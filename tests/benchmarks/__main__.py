@@ -14,11 +14,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sslens import runtime
+from sslens import fingerprint, runtime
+from sslens.store import write_atomic
 from tests.benchmarks import (
     augmentation,
     complexity,
     imports,
+    memory,
     neighbours,
     notebook,
     one_number,
@@ -33,6 +35,7 @@ from tests.benchmarks.rows import Row
 GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
     "Training with augmentation, against the same step without": training.rows,
     "Snapshots": snapshots.rows,
+    "Memory": memory.rows,
     "Two views of 256 images, against kornia": augmentation.rows,
     "Nearest neighbours, 20,000 x 128, 5,000 queries": neighbours.rows,
     "Spectrum measures, against the decomposition each needs": spectra.rows,
@@ -50,7 +53,7 @@ def main() -> None:
     """Measure group by group; the tables come at the end, in one piece."""
     console, start, load = Console(), time.monotonic(), os.getloadavg()[0]
     console.width = max(console.width, 104)  # narrower, the last column would lose its words
-    runtime.settle("cpu")
+    runtime.configure_torch("cpu")
     found: dict[str, list[Row]] = {}
     for title, rows in GROUPS.items():
         with console.status(f"{title} ({time.monotonic() - start:.0f} s so far)"):
@@ -61,7 +64,7 @@ def main() -> None:
     console.print("\n" + _caption(setting))
     place = runtime.data_root() / "runs" / "bench.json"
     kept = [{"group": title} | asdict(row) for title, rows in found.items() for row in rows]
-    runtime.write_atomic(place, json.dumps({"setting": setting, "rows": kept}, indent=1, allow_nan=False) + "\n")
+    write_atomic(place, json.dumps({"setting": setting, "rows": kept}, indent=1, allow_nan=False) + "\n")
     console.print(f"kept in {place}", soft_wrap=True)
 
 
@@ -76,7 +79,7 @@ def _setting(load: float, seconds: float) -> dict[str, Any]:
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "sslens": runtime.library_version(),
+        "sslens": fingerprint.of_modules("sslens.train.loop")[:12],
         "load": [load, end],
         "busy": load > 0.5 or end > 1.5,
         "seconds": round(seconds, 1),
@@ -85,8 +88,8 @@ def _setting(load: float, seconds: float) -> dict[str, Any]:
 
 def _processor() -> str:
     """Its name as Linux tells it, else what Python knows."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.is_file() else []
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.is_file() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.machine())
 

@@ -9,8 +9,8 @@ import torch
 
 from sslens import datasets, runtime
 from sslens.types import Images
-from sslens.views import RECIPES, views
-from tests.benchmarks import material
+from sslens.views import RECIPES, augment
+from tests.benchmarks import coloured_blobs
 from tests.benchmarks.rows import Row, alternate
 
 ROUNDS = 15
@@ -18,7 +18,10 @@ ROUNDS = 15
 
 def rows() -> Iterator[Row]:
     """Milliseconds for 512 augmented images; the ratio says how many times longer the peer takes."""
-    for recipe, peer, dataset in (("digits", _digits, "scattered_digits"), ("natural", _natural, material.register())):
+    for recipe, peer, dataset in (
+        ("digits", _digits, "scattered_digits"),
+        ("natural", _natural, coloured_blobs.register()),
+    ):
         images = datasets.load(dataset)[0].images[:256]
         works = _ours(images, recipe), _theirs(images, peer())
         ours, theirs = ([each.wall for each in column] for column in alternate(*works, rounds=ROUNDS))
@@ -29,7 +32,7 @@ def rows() -> Iterator[Row]:
 
 def _ours(images: Images, recipe: str) -> Callable[[], object]:
     generator = runtime.stream(0, "views")
-    return lambda: views(images, RECIPES[recipe], generator)
+    return lambda: augment(images, RECIPES[recipe], generator)
 
 
 def _theirs(images: Images, chain: torch.nn.Module) -> Callable[[], object]:
@@ -48,7 +51,7 @@ def _digits() -> torch.nn.Module:
 def _natural() -> torch.nn.Module:
     recipe, kornia = RECIPES["natural"], _kornia()
     return torch.nn.Sequential(
-        kornia.RandomResizedCrop((material.SIDE, material.SIDE), recipe.area, recipe.aspect, p=1.0),
+        kornia.RandomResizedCrop((coloured_blobs.SIDE, coloured_blobs.SIDE), recipe.area, recipe.aspect, p=1.0),
         kornia.RandomHorizontalFlip(p=recipe.flip),
         kornia.ColorJitter(recipe.brightness, recipe.contrast, recipe.saturation, recipe.hue, p=1.0),
         kornia.RandomGrayscale(p=recipe.grey),

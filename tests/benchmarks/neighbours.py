@@ -30,8 +30,8 @@ def rows() -> Iterator[Row]:
         ("float64", bank, torch.float64),
         ("float64, collapsed", flat, torch.float64),
     ):
-        known, asked = known.to(kind), queries.to(kind)
-        ours, bare = _walls(partial(knn, known, labels, asked), partial(torch.mm, asked, known.T))
+        known, wanted = known.to(kind), queries.to(kind)
+        ours, bare = _walls(partial(knn, known, labels, wanted), partial(torch.mm, wanted, known.T))
         ratios = tuple(mine / its for mine, its in zip(ours, bare, strict=True))
         yield Row(name, median(ours), "s", median(bare), "product", ratios)
     ours, theirs = _walls(partial(knn, bank, labels, queries), _peer(bank, labels, queries))

@@ -57,7 +57,7 @@ def _phases(notebook: nbformat.NotebookNode) -> Phases:
                 continue
             begun = time.perf_counter()
             client.execute_cell(cell, index)
-            spent["imports" if "import torch" in cell.source else "rest"] += time.perf_counter() - begun
+            spent["imports" if "import" in cell.source else "rest"] += time.perf_counter() - begun
             if any(PLOTLY in output.get("data", {}) for output in cell.outputs):
                 return Phases(kernel, **spent)
     raise ValueError(f"{NOTEBOOK.name} shows no figure")

@@ -1,4 +1,4 @@
-"""Notebook 10 from its first cell to its last, the bank read from the cache."""
+"""Notebook 10 from its first cell to its last, its runs read from the cache."""
 
 import os
 import time
@@ -12,40 +12,50 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 from traitlets.config import Config
 
-from sslens import bank
-from sslens.train import memory
+from sslens.runtime import data_root
+from sslens.studies import one_number
+from sslens.train import Config as Run
+from sslens.train import key
+from sslens.train.cache import FOLDER
 from tests.benchmarks.notebook import BARE
 from tests.benchmarks.rows import Row, alternate
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "10_one_number.ipynb"
-ROUNDS, SEEDS = 3, 3
+ROUNDS = 3
 AIM, READ = 20, 1
-"""Seconds: of the whole notebook, and of reading the bank."""
+"""Seconds: of the whole notebook, and of reading its runs."""
 
 
 def rows() -> Iterator[Row]:
-    """At the lesson's bank where it has been trained, else at the smoke profile's, which takes a minute to train."""
-    profile = "lesson" if all(map(Path.is_dir, _places("lesson"))) else "smoke"
-    runs = len(bank.recorded(profile, seeds=SEEDS))
-    files = [file for place in _places(profile) for file in sorted(place.iterdir())]
+    """At the lesson's runs where they have been trained, else at the smoke profile's, which take a minute to train."""
+    lesson = one_number.Setting()
+    trained = all(place.is_dir() for place in _places(lesson))
+    setting = lesson if trained else one_number.Setting(profile="smoke")
+    runs = one_number.runs(setting)
+    files = [file for place in _places(setting) for file in sorted(place.iterdir())]
     read, bare = alternate(
-        lambda: bank.recorded(profile, seeds=SEEDS), lambda: [file.read_bytes() for file in files], rounds=ROUNDS
+        lambda: one_number.runs(setting), lambda: [file.read_bytes() for file in files], rounds=ROUNDS
     )
-    yield _row(
-        f"{runs} runs read", [each.wall for each in read], [each.wall for each in bare], against="bytes", aim=READ
-    )
+    name = f"{len(runs) * len(runs.seeds)} runs read"
+    yield _row(name, [each.wall for each in read], [each.wall for each in bare], against="bytes", aim=READ)
 
     empty = new_notebook(cells=[new_code_cell(source) for source in BARE])
-    with patch.dict(os.environ, SSLENS_LIVE="0", SSLENS_PROFILE=profile):
+    with patch.dict(os.environ, SSLENS_LIVE="0", SSLENS_PROFILE=setting.profile):
         whole = [(_seconds(nbformat.read(NOTEBOOK, 4)), _seconds(empty)) for _ in range(ROUNDS)]
-    yield _row(f"all of it, {profile}", *map(list, zip(*whole, strict=True)), against="bare", aim=AIM)
+    name = f"all of it, {setting.profile}"
+    yield _row(name, *map(list, zip(*whole, strict=True)), against="bare", aim=AIM)
 
 
-def _places(profile: str) -> list[Path]:
-    """Where the cache keeps each run of the bank."""
-    wanted = {config for seed in range(SEEDS) for *_, config in bank.configs(profile, seed=seed)}
-    material = memory._Material.of(next(iter(wanted)))
-    return sorted(material.place(config) for config in wanted)
+def _places(setting: one_number.Setting) -> list[Path]:
+    """Where the cache keeps each run."""
+    runs = [
+        config.changed(seed=seed) for config in one_number.configs(setting).values() for seed in range(setting.seeds)
+    ]
+    return sorted(_place(run) for run in runs)
+
+
+def _place(run: Run) -> Path:
+    return data_root() / "cache" / FOLDER / key(run)
 
 
 def _row(name: str, ours: list[float], floor: list[float], *, against: str, aim: float) -> Row:

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
@@ -10,7 +9,7 @@ from sslens import runtime
 from sslens.trace import Snapshot, Trace
 from sslens.train import loop
 from tests.benchmarks.rows import Row, alternate
-from tests.benchmarks.steps import augmented, bench
+from tests.benchmarks.steps import augmented, training
 
 ROUNDS = 15
 INTERVAL = 20
@@ -19,28 +18,28 @@ INTERVAL = 20
 
 def rows() -> Iterator[Row]:
     """Of the default run on scattered digits, against its training step and the bare tensors."""
-    going = bench(device="cpu")
-    terms = [
-        loop._step(going, number, going.train.images[:256], going.train.labels[:256]) for number in range(INTERVAL)
-    ]
-    looks: list[Snapshot] = []
+    state = training(compute={"device": "cpu"})
+    batches = loop._batches(state, 0)
+    terms = [loop._step(state, number, *next(batches)) for number in range(INTERVAL)]
+    taken: list[Snapshot] = []
     place = runtime.data_root() / "runs"  # the disk that runs are kept on
     place.mkdir(parents=True, exist_ok=True)
 
     def trace() -> Trace:
-        return Trace(asdict(going.config), going.reference, going.reference.labels > 0, tuple(looks), {})
+        held_out = state.reference.labels > 0
+        return Trace(state.config.to_json(), state.reference, held_out, tuple(taken), {})
 
     with tempfile.TemporaryDirectory(dir=place) as folder:
         works = (
-            augmented(going, 1),
-            lambda: looks.append(loop._look(going, len(looks), terms)),
+            augmented(state, 1),
+            lambda: taken.append(loop._snapshot(state, len(taken), terms)),
             lambda: trace().save(folder),
         )
-        step, taken, saved = ([each.wall for each in column] for column in alternate(*works, rounds=ROUNDS))
-        for name, costs in (("taken", taken), ("added on disk", saved)):
+        step, took, saved = ([each.wall for each in column] for column in alternate(*works, rounds=ROUNDS))
+        for name, costs in (("taken", took), ("added on disk", saved)):
             ratios = tuple(mine / its for mine, its in zip(costs, step, strict=True))
             yield Row(name, 1e3 * median(costs), "ms", 1e3 * median(step), "one step", ratios)
         last = max(Path(folder).glob("snapshot-*"))
-        file, tensors = last.stat().st_size, dict(trace()._files())[last.name].values()
+        file, tensors = last.stat().st_size, trace()._files()[last.name].values()
     bare = sum(each.nbytes for each in tensors)
     yield Row("file", file / 1e3, "kB", bare / 1e3, "bare tensors", (file / bare,))

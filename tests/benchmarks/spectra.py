@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sslens.measures import spectrum
-from sslens.measures.spectrum import sphere
+from sslens.measures.spectrum.alignment_uniformity import CHUNK
 from sslens.runtime import stream
 from tests.benchmarks.rows import Row, _cost, alternate
 
@@ -76,8 +76,8 @@ def _products(h: Tensor, values: Tensor) -> Iterator[Need]:
     (x, y), (a, b) = h.chunk(2, dim=1), values.chunk(2, dim=1)
 
     def pairs() -> None:
-        for i in range(0, len(values), sphere.CHUNK):
-            values[i : i + sphere.CHUNK] @ values[i:].T
+        for i in range(0, len(values), CHUNK):
+            values[i : i + CHUNK] @ values[i:].T
 
     yield Need("XᵀX", lambda: values.T @ values, {"self_clustering": lambda: spectrum.self_clustering(h)})
     yield Need("XᵀY XᵀX YᵀY", lambda: (a.T @ b, a.T @ a, b.T @ b), {"cka of halves": lambda: spectrum.cka(x, y)})
@@ -93,4 +93,6 @@ def _passes(h: Tensor, rounds: int) -> Iterator[Need]:
     }
     yield Need("float64 copy", h.double, measures)
     if rounds > 1:
-        yield Need("XXᵀ", lambda: h.double() @ h.double().T, {"clid": lambda: spectrum.clid(h)})
+        yield Need(
+            "XXᵀ", lambda: h.double() @ h.double().T, {"clid": lambda: spectrum.clid(h, generator=stream(0, "clid"))}
+        )

@@ -5,10 +5,10 @@ from statistics import median
 
 import plotly.graph_objects as go
 
-from sslens.figures import regions as drawn
+from sslens import figures as drawn
 from sslens.measures.regions import Partition, Plane, partition, square
 from tests.benchmarks.rows import Row, alternate
-from tests.measures.regions.nets import he_normal_b
+from tests.measures.regions.arrangements import relu_stack
 
 ROUNDS, BUDGET = 25, 50.0
 HALF_SIDE = 0.625
@@ -17,7 +17,7 @@ HALF_SIDE = 0.625
 
 def rows() -> Iterator[Row]:
     """Of a box of just below 5,000 regions of the reference network of three times 64 units, in processor time."""
-    net, free, box = he_normal_b(0, 2, 64, 64, 64), Plane.identity(), square(HALF_SIDE)
+    net, free, box = relu_stack(0, 2, 64, 64, 64), Plane.identity(), square(HALF_SIDE)
     known = partition(net, free, box)
 
     def whole() -> None:
@@ -34,4 +34,4 @@ def rows() -> Iterator[Row]:
 
 
 def _picture(found: Partition) -> go.Figure:
-    return drawn.partition(drawn.Cells.of(found), {"log10 of the area": found.area.log10()}, title="In the box")
+    return drawn.partition(found.picture(), {"log10 of the area": found.area.log10()}, title="In the box")

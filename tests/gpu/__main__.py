@@ -1,4 +1,4 @@
-"""``python -m tests.gpu``: the tests that need a CUDA device, with torch, numpy, jaxtyping, safetensors and pytest."""
+"""``python -m tests.gpu``: the tests that need a CUDA device; with it only what is listed in ``NEEDED``."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.gpu import MISSING
 
 HERE = Path(__file__).resolve().parent
-NEEDED = ("torch", "numpy", "jaxtyping", "safetensors", "filelock", "pytest")
+NEEDED = ("torch", "numpy", "xarray", "jaxtyping", "safetensors", "filelock", "pytest")
 FLAGS = ("-o", "addopts=", "-p", "no:cacheprovider", "-m", "gpu", "-rs")
 
 

@@ -1,11 +1,11 @@
-"""A device to test on, and material that needs no package beyond torch."""
+"""A device to test on, and images that need no package beyond torch."""
 
 import pytest
 import torch
 
 from sslens import datasets, runtime
 from sslens.datasets import digits
-from tests.benchmarks import material
+from tests.benchmarks import coloured_blobs
 from tests.gpu import MISSING
 
 
@@ -48,5 +48,5 @@ def drawn_table():
 @pytest.fixture
 def coloured(monkeypatch):
     """The name of a set of 32x32 colour images made in place."""
-    monkeypatch.setitem(datasets.LOADERS, material.NAME, material.load)
-    return material.NAME
+    monkeypatch.setitem(datasets.LOADERS, coloured_blobs.NAME, coloured_blobs.load)
+    return coloured_blobs.NAME

@@ -6,19 +6,21 @@ import pytest
 import torch
 
 from sslens import trace
-from sslens.config import Config
+from sslens.encoders import ConvNet, ResNet18
 from sslens.measures import probe
-from sslens.train import fit, record, restore
-from sslens.train.material import load_for, reference_of
+from sslens.objectives import SimCLR, SimSiam, VICReg
+from sslens.train import Config, fit, prepare, record, restore
 
-SMALL: dict[str, Any] = {"steps": 8, "snapshots": 4, "batch_size": 64, "reference": 64, "width": 16}
-REHEARSED: dict[str, Any] = {"steps": 20, "batch_size": 64, "width": 16}
-TINY: dict[str, Any] = {"width": 4, "batch_size": 16}
+SMALL: dict[str, Any] = {
+    "optimisation": {"steps": 8, "batch_size": 64},
+    "snapshots": {"count": 4, "reference": 64},
+    "encoder": ConvNet(width=16),
+}
 SEEDS = range(3)
 
 
-def small(device, **values):
-    return Config(**(SMALL | {"device": device} | values))
+def small(device, **changes):
+    return Config(compute={"device": device}).changed(**SMALL).changed(**changes)
 
 
 def same(first, second):
@@ -27,23 +29,25 @@ def same(first, second):
 
 
 @pytest.mark.filterwarnings("error:.*deterministic")
-@pytest.mark.parametrize("encoder", ["convnet", "resnet18"])
-def test_the_same_seed_gives_the_same_bits_twice(device, coloured, encoder):
-    values: dict[str, Any] = {"dataset": coloured, "encoder": encoder} | (TINY if device == "cpu" else {})
-    config = small(device, **values)
+@pytest.mark.parametrize("kind", [ConvNet, ResNet18])
+def test_the_same_seed_gives_the_same_bits_twice(device, coloured, kind):
+    changes: dict[str, Any] = {"data": {"name": coloured}, "encoder": kind(width=16)}
+    if device == "cpu":
+        changes |= {"encoder": kind(width=4), "optimisation": {"batch_size": 16}}
+    config = small(device, **changes)
     first, again = (list(fit(config))[-1] for _ in range(2))
     assert same(first, again) and torch.equal(first.embedding, again.embedding)
-    assert not same(first, list(fit(small(device, seed=1, **values)))[-1])
+    assert not same(first, list(fit(config.changed(seed=1)))[-1])
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.parametrize("objective", ["vicreg", "simclr", "simsiam"])
-def test_a_run_that_was_interrupted_ends_in_the_same_bits(device, tmp_path, objective, momentum):
+@pytest.mark.parametrize("objective", [VICReg(), SimCLR(), SimSiam()])
+def test_a_run_that_was_interrupted_ends_in_the_same_bits(device, objective, momentum):
     """Bit for bit in bf16 too: convolutions are deterministic, and moments keep the layout of their weights."""
     config = small(device, objective=objective, momentum=momentum)
-    whole = record(config, tmp_path / "whole")
-    for look in whole.snapshots[:-1]:
-        assert same(list(fit(config, after=look))[-1], whole.snapshots[-1])
+    whole = list(fit(config))
+    for snapshot in whole[:-1]:
+        assert same(list(fit(config, after=snapshot))[-1], whole[-1])
 
 
 def test_a_recorded_run_is_read_and_restored_on_the_cpu(device, tmp_path):
@@ -51,11 +55,11 @@ def test_a_recorded_run_is_read_and_restored_on_the_cpu(device, tmp_path):
     record(small(device), tmp_path / "run")
     run = trace.load(tmp_path / "run")
     assert run.status == "complete" and run.provenance["device"] == device
-    for index, look in enumerate(run.snapshots):
-        assert {each.device.type for each in look.state.values()} == {"cpu"}
+    for index, snapshot in enumerate(run.snapshots):
+        assert {each.device.type for each in snapshot.state.values()} == {"cpu"}
         with torch.no_grad():
             h = restore(run, index)(run.reference.images)
-        assert (h - look.representation).norm() < 0.01 * h.norm()
+        assert (h - snapshot.representation).norm() < 0.01 * h.norm()
 
 
 def test_a_run_is_recorded_once_for_each_device(device, tmp_path, monkeypatch):
@@ -63,10 +67,10 @@ def test_a_run_is_recorded_once_for_each_device(device, tmp_path, monkeypatch):
     for where in {"cpu", device}:
         for _ in range(2):
             record(small(where))
-    assert len(list((tmp_path / "cache" / "runs").glob("*/run.json"))) == len({"cpu", device})
+    assert len(list((tmp_path / "cache" / "traces").glob("*/run.json"))) == len({"cpu", device})
 
 
-@pytest.mark.parametrize("objective", ["vicreg", "simclr"])
+@pytest.mark.parametrize("objective", [VICReg(), SimCLR()])
 def test_loss_and_neighbours_are_those_of_the_cpu_within_a_band(device, objective, monkeypatch):
     """Means over three seeds: the loss of every tenth of the run to 3 %, nearest neighbours at its end to 0.1.
 
@@ -74,12 +78,12 @@ def test_loss_and_neighbours_are_those_of_the_cpu_within_a_band(device, objectiv
     CPU three seeds in float32 and three others in bf16 differed by up to 1.3 % in the loss, and by 0.03 (VICReg) and
     0.05 (SimCLR) in the neighbours, with a standard deviation of 0.02 to 0.05 from seed to seed.
     """
-    config: dict[str, Any] = {"objective": objective, "steps": 150, "snapshots": 2} | (
-        REHEARSED if device == "cpu" else {}
-    )
-    there = [outcome(Config(device=device, seed=seed, **config)) for seed in SEEDS]
+    config = Config(objective=objective, optimisation={"steps": 150}, snapshots={"count": 2})
+    if device == "cpu":
+        config = config.changed(optimisation={"steps": 20, "batch_size": 64}, encoder=ConvNet(width=16))
+    there = [outcome(config.changed(compute={"device": device}, seed=seed)) for seed in SEEDS]
     monkeypatch.setattr(torch, "autocast", torch.amp.autocast)  # the CPU's own arithmetic, where it was rehearsed
-    here = [outcome(Config(device="cpu", seed=seed, **config)) for seed in SEEDS]
+    here = [outcome(config.changed(compute={"device": "cpu"}, seed=seed)) for seed in SEEDS]
     (curves, found), (expected, known) = (map(torch.stack, zip(*runs, strict=True)) for runs in (there, here))
     torch.testing.assert_close(curves.mean(0), expected.mean(0), rtol=0.03, atol=0)
     torch.testing.assert_close(found.mean(), known.mean(), rtol=0, atol=0.1)
@@ -87,10 +91,9 @@ def test_loss_and_neighbours_are_those_of_the_cpu_within_a_band(device, objectiv
 
 def outcome(config):
     """The mean loss in every tenth of a run, and the share of held-out images with neighbours of their class."""
-    last = list(fit(config))[-1]
-    train, test = load_for(config)
-    reference, held_out = reference_of(config, train, test)
-    h, labels = last.representation.double(), reference.labels
-    guessed = probe.knn(h[~held_out], labels[~held_out], h[held_out])
+    setup = prepare(config)
+    last = list(fit(setup))[-1]
+    h, labels, held_out = last.representation.double(), setup.reference.labels, setup.held_out
+    known, queries = (h[~held_out], labels[~held_out]), (h[held_out], labels[held_out])
     loss = torch.stack([term.double() for term in last.terms.values()]).sum(0)
-    return loss.unflatten(0, (10, -1)).mean(1), torch.tensor(float(probe.accuracy(guessed, labels[held_out])))
+    return loss.unflatten(0, (10, -1)).mean(1), torch.tensor(probe.knn_accuracy(known, queries))

@@ -7,24 +7,32 @@ import pytest
 import torch
 
 from sslens import runtime
-from sslens.config import Config
-from sslens.train import loop
+from sslens.encoders import ConvNet, ResNet18
+from sslens.objectives import CrossEntropy, SimCLR, SimSiam, VICReg
 from sslens.types import Outputs
 from sslens.views import RECIPES, Draw, apply, draw
-from tests.benchmarks.steps import augmented, bench
+from tests.benchmarks.steps import augmented, training
 
-OBJECTIVES = ("vicreg", "simclr", "simsiam", "cross_entropy")
-SMALL: dict[str, Any] = {"width": 16, "batch_size": 64, "reference": 32}
+OBJECTIVES = (VICReg(), SimCLR(), SimSiam(), CrossEntropy())
+SMALL: dict[str, Any] = {
+    "encoder": ConvNet(width=16),
+    "optimisation": {"batch_size": 64},
+    "snapshots": {"reference": 32},
+}
+
+
+def on(device, **changes):
+    return training(compute={"device": device}, **changes)
 
 
 # where waiting is the question there is nothing to rehearse
 on_cuda = pytest.mark.parametrize("device", [pytest.param("cuda", marks=pytest.mark.gpu)], indirect=True)
 
 
-def resident(bench):
-    state = [each for group in bench.optimizer.state.values() for name, each in group.items() if name != "step"]
-    data = (bench.train.images, bench.train.labels, bench.reference.images)
-    return {each.device.type for each in (*data, *bench.model.parameters(), *bench.model.buffers(), *state)}
+def resident(state):
+    moments = [each for group in state.optimizer.state.values() for name, each in group.items() if name != "step"]
+    data = (state.train.images, state.train.labels, state.reference.images)
+    return {each.device.type for each in (*data, *state.model.parameters(), *state.model.buffers(), *moments)}
 
 
 @on_cuda
@@ -32,7 +40,7 @@ def resident(bench):
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_no_call_inside_a_step_synchronises(device, objective, momentum):
-    step = augmented(bench(device=device, objective=objective, momentum=momentum), 1)
+    step = augmented(on(device, objective=objective, momentum=momentum), 1)
     for _ in range(3):  # constants are copied and memory is taken in the first steps
         step()
     torch.cuda.synchronize()
@@ -46,7 +54,7 @@ def test_no_call_inside_a_step_synchronises(device, objective, momentum):
 @on_cuda
 def test_the_host_is_through_with_a_step_while_the_device_is_still_busy(device):
     """The debug mode above does not know every way of waiting; a device kept busy for a second shows the others."""
-    step, busy = augmented(bench(device=device), 1), torch.cuda.Event()
+    step, busy = augmented(on(device), 1), torch.cuda.Event()
     for _ in range(3):
         step()
     torch.cuda.synchronize()
@@ -58,14 +66,14 @@ def test_the_host_is_through_with_a_step_while_the_device_is_still_busy(device):
 
 
 def test_data_weights_and_moments_stay_on_the_device(device, coloured):
-    going = bench(device=device, dataset=coloured, momentum=0.9, **SMALL)
+    going = on(device, data={"name": coloured}, momentum=0.9, **SMALL)
     augmented(going, 2)()
     assert resident(going) == {device}
 
 
-@pytest.mark.parametrize("encoder", ["convnet", "resnet18"])
-def test_convolutions_and_their_moments_keep_their_channels_last(device, coloured, encoder):
-    going = bench(device=device, dataset=coloured, encoder=encoder, **(SMALL | {"width": 8}))
+@pytest.mark.parametrize("kind", [ConvNet, ResNet18])
+def test_convolutions_and_their_moments_keep_their_channels_last(device, coloured, kind):
+    going = on(device, data={"name": coloured}, **SMALL | {"encoder": kind(width=8)})
     augmented(going, 1)()
     kernels = [each for each in going.model.parameters() if each.ndim == 4]
     moments = [going.optimizer.state[each]["exp_avg"] for each in kernels]
@@ -77,7 +85,9 @@ def test_a_draw_replays_on_the_device(device, recipe):
     """The same parameters move, colour and disturb the pixels as on the CPU, to a fortieth of an 8-bit level."""
     images = torch.rand(16, 3 if recipe == "natural" else 1, 32, 32, generator=runtime.stream(0, "images"))
     rows = draw(RECIPES[recipe], 16, runtime.stream(0, "views"))
-    moved: dict[str, Any] = {name: None if each is None else each.to(device) for name, each in vars(rows).items()}
+    moved: dict[str, Any] = {
+        name: each.to(device) if isinstance(each, torch.Tensor) else each for name, each in vars(rows).items()
+    }
     torch.testing.assert_close(apply(images.to(device), Draw(**moved)).cpu(), apply(images, rows), atol=1e-4, rtol=0)
 
 
@@ -90,11 +100,11 @@ def test_in_float64_terms_and_gradients_are_those_of_the_cpu(device, objective):
 
 
 def terms_and_gradients(where, objective, pair):
-    going = loop._bench(Config(device=where, objective=objective, dtype="float64", **SMALL))
-    outputs = going.model(pair[:1].to(where) if going.objective.supervised else pair.to(where))
+    going = training(compute={"device": where, "dtype": "float64"}, objective=objective, **SMALL)
+    outputs = going.model([pair[: objective.views].to(where)])
     assert isinstance(outputs, Outputs)
     outputs = replace(outputs, labels=going.train.labels[:64])
-    terms = going.objective.terms(outputs)
+    terms = objective.terms(outputs, going.state)
     torch.stack(list(terms.values())).sum().backward()
     gradients = {name: each.grad.cpu() for name, each in going.model.named_parameters() if each.grad is not None}
     return {name: term.detach().cpu() for name, term in terms.items()} | gradients

@@ -7,24 +7,25 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from tests.benchmarks.steps import augmented, bench, plain
+from sslens.encoders import ConvNet, ResNet18
+from tests.benchmarks.steps import augmented, plain, training
 
 WARM, TIMED = 20, 100
-CASES = [("convnet", 256), ("convnet", 512), ("resnet18", 256), ("resnet18", 512)]
+CASES = [(ConvNet, 256), (ConvNet, 512), (ResNet18, 256), (ResNet18, 512)]
 
 
-@pytest.mark.parametrize(("encoder", "batch"), CASES)
-def test_throughput_is_printed(device, coloured, capsys, encoder, batch):
+@pytest.mark.parametrize(("kind", "batch"), CASES)
+def test_throughput_is_printed(device, coloured, capsys, kind, batch):
     """Every image is augmented twice and both views are trained; 32x32x3, VICReg, the config's default heads."""
-    small = {"width": 4} if device == "cpu" else {}
     batch, warm, timed = (8, 1, 2) if device == "cpu" else (batch, WARM, TIMED)
-    going = bench(device=device, dataset=coloured, encoder=encoder, batch_size=batch, reference=16, **small)
+    changes = {"encoder": kind(width=4) if device == "cpu" else kind(), "optimisation": {"batch_size": batch}}
+    going = training(compute={"device": device}, data={"name": coloured}, snapshots={"reference": 16}, **changes)
     full, bare = (seconds(made(going, 1), warm, timed) for made in (augmented, plain))
     assert full > 0 and bare > 0
     where = torch.cuda.get_device_name() if device == "cuda" else "a rehearsal on the CPU"
     speed = f"{batch / full:,.0f} images/s, {1e3 * full:.2f} ms a step, {bare / full:.2f} of one without augmentation"
     with capsys.disabled() if device == "cuda" else nullcontext():
-        print(f"\n{encoder}, batch {batch}, 32x32x3, {where}: {speed} ({sys.executable} -m tests.gpu)")
+        print(f"\n{kind.__name__}, batch {batch}, 32x32x3, {where}: {speed} ({sys.executable} -m tests.gpu)")
 
 
 def seconds(step, warm, timed):
