@@ -1,25 +1,20 @@
-"""Where and how numbers are computed: device, threads, random streams, profiles, safe files, progress."""
+"""Where and how numbers are computed: device, threads, cores, random streams, profiles."""
 
 import hashlib
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
-from sslens import __version__
 from sslens.types import InputError, UnknownName
 
 DEVICES = ("auto", "cpu", "cuda")
 PROFILES = ("smoke", "lesson", "full")
-TRAINING = ("types", "runtime", "datasets", "views", "encoders", "objectives", "trace", "config", "train")
-"""The rooms whose code decides the numbers of a recorded run."""
 
 
 def threads() -> int:
@@ -31,20 +26,35 @@ def threads() -> int:
     >>> threads() >= 1
     True
     """
-    asked = os.environ.get("SSLENS_THREADS", "1")
-    if not asked.isdecimal() or int(asked) < 1:
-        raise InputError("SSLENS_THREADS", asked, "a positive whole number")
-    return int(asked)
+    given = os.environ.get("SSLENS_THREADS", "1")
+    if not given.isdecimal() or int(given) < 1:
+        raise InputError("SSLENS_THREADS", given, "a positive whole number")
+    return int(given)
 
 
-def settle(device: str = "auto", *, deterministic: bool = True) -> torch.device:
+def cores() -> int:
+    """Processors this process may keep busy: ``SSLENS_CORES`` where a runner shares them out, else all it may run on.
+
+    Raises:
+        InputError: ``SSLENS_CORES`` is not a positive whole number.
+
+    >>> cores() >= 1
+    True
+    """
+    given = os.environ.get("SSLENS_CORES", str(len(os.sched_getaffinity(0))))
+    if not given.isdecimal() or int(given) < 1:
+        raise InputError("SSLENS_CORES", given, "a positive whole number")
+    return int(given)
+
+
+def configure_torch(device: str = "auto", *, deterministic: bool = True) -> torch.device:
     """Fix threads and deterministic switches for this process, and choose the device ("auto": CUDA if there).
 
     Raises:
         UnknownName: ``device`` is none of auto, cpu, cuda.
-        InputError: CUDA was asked for and none is visible.
+        InputError: CUDA is wanted and none is visible.
 
-    >>> settle("cpu")
+    >>> configure_torch("cpu")
     device(type='cpu')
     """
     if device not in DEVICES:
@@ -100,8 +110,8 @@ def initialisation(seed: int) -> Iterator[None]:
             torch.set_default_dtype(usual)
 
 
-def profile(asked: str) -> str:
-    """The profile a notebook runs at: ``SSLENS_PROFILE`` where it is set (the checks set it), else the one asked for.
+def profile(name: str) -> str:
+    """The profile a notebook runs at: ``SSLENS_PROFILE`` where it is set (the checks set it), else the one given.
 
     Raises:
         UnknownName: neither smoke, lesson nor full.
@@ -109,23 +119,23 @@ def profile(asked: str) -> str:
     >>> profile("lesson") in PROFILES
     True
     """
-    name = os.environ.get("SSLENS_PROFILE", asked)
+    name = os.environ.get("SSLENS_PROFILE", name)
     if name not in PROFILES:
         raise UnknownName("profile", name, PROFILES)
     return name
 
 
-def live() -> bool:
+def is_interactive() -> bool:
     """Whether a person sits in front of this kernel (JupyterLab, VS Code, Colab) rather than a batch runner.
 
     ``SSLENS_LIVE`` set to 0 or 1 decides; kernels started by papermill and its kin keep their history in memory.
 
-    >>> live() in (True, False)
+    >>> is_interactive() in (True, False)
     True
     """
-    asked = os.environ.get("SSLENS_LIVE")
-    if asked in ("0", "1"):
-        return asked == "1"
+    decided = os.environ.get("SSLENS_LIVE")
+    if decided in ("0", "1"):
+        return decided == "1"
     headless = any("hist_file=:memory:" in argument for argument in sys.argv)
     return not headless and any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID", "COLAB_RELEASE_TAG"))
 
@@ -142,21 +152,6 @@ def data_root() -> Path:
     return checkout / "data" if (checkout / "pyproject.toml").is_file() else Path.home() / ".sslens"
 
 
-@cache
-def library_version(rooms: tuple[str, ...] = TRAINING) -> str:
-    """Version and fingerprint of the code that trains, so that a changed library never answers with an old run.
-
-    >>> library_version().startswith(__version__ + "+")
-    True
-    """
-    here, content = Path(__file__).parent, hashlib.sha256()
-    for room in rooms:
-        for path in sorted([here / f"{room}.py", *(here / room).glob("*.py")]):
-            if path.is_file():
-                content.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
-    return f"{__version__}+{content.hexdigest()[:12]}"
-
-
 def numerics(device: torch.device) -> dict[str, Any]:
     """What decides the last digits of a run besides its config: torch, device, threads, instruction set.
 
@@ -167,68 +162,10 @@ def numerics(device: torch.device) -> dict[str, Any]:
     return {"torch": torch.__version__, "device": device.type, "processor": name, "threads": threads()}
 
 
-def canonical(value: object) -> str:
+def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text.
 
-    >>> canonical({"b": 1, "a": 0.5})
+    >>> canonical_json({"b": 1, "a": 0.5})
     '{"a":0.5,"b":1}'
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file so that a reader, a crash or a full disk sees the old content or the new, never a mixture.
-
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_atomic(Path(folder) / "new" / "note.txt", "kept")
-    ...     (Path(folder) / "new" / "note.txt").read_text()
-    'kept'
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-Item = TypeVar("Item")
-
-
-def progress(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
-    """Pass items on while telling how far along they are: a bar for a person, a small file for a batch runner.
-
-    An item's ``step`` attribute, where it has one, is its position out of ``total``; otherwise items are counted.
-    The runner names the file in ``SSLENS_PROGRESS``; with neither person nor runner nothing is shown.
-
-    >>> sum(progress([1, 2, 3], total=3, label="numbers"))
-    6
-    """
-    told = os.environ.get("SSLENS_PROGRESS")
-    bar = _bar(total, label) if live() and not told else None
-    for count, item in enumerate(items, 1):
-        step = getattr(item, "step", count)
-        if told:
-            write_atomic(Path(told), canonical({"label": label, "step": step, "total": total}))
-        if bar is not None:
-            bar.update(step - bar.n)
-        yield item
-    if bar is not None:
-        bar.close()
-
-
-def _bar(total: int, label: str) -> Any:
-    from tqdm.auto import tqdm  # a widget in JupyterLab, text elsewhere
-
-    return tqdm(total=total, desc=label, leave=False)

@@ -1,30 +1,31 @@
-"""Memory: what a training run looked like along the way, kept so that any measure can be asked afterwards."""
+"""Memory: what a training run went through, kept so that any measure can be taken afterwards."""
 
-import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
 import torch
 from jaxtyping import Bool, Float, Shaped
-from safetensors import SafetensorError
-from safetensors.torch import load as tensors_from
-from safetensors.torch import save as bytes_of
 from torch import Tensor
 
-from sslens.runtime import canonical, write_atomic
-from sslens.types import DamagedFile, Dataset, Features, InputError, Interval
+from sslens.runtime import canonical_json
+from sslens.store import load_tensors, save_tensors, write_atomic
+from sslens.types import DamagedFile, Dataset, Features, InputError
 
 MANIFEST = "run.json"
+FULL_EVERY = 4
+"""Every so many snapshots of a trace one keeps the state of the optimiser, and the last does: a run is resumed from
+there, and forked in between after training up to that place again. In all of them it would be two thirds of a trace."""
+RESUMED_FROM = ("optimizer", "objective")
+"""Parts of a state that only further training needs."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """One look at a fixed reference set, and everything needed to go on training from here.
+    """The features of a fixed reference set at one step, and everything needed to go on training from here.
 
     >>> h = torch.zeros(5, 3)
     >>> Snapshot(0, h, h, {}, {"model.encoder.bias": torch.ones(2)}).part("model.encoder")
@@ -48,24 +49,34 @@ class Snapshot:
 
     def part(self, name: str) -> dict[str, Shaped[Tensor, "..."]]:
         """The state of one part (``model.encoder``, ``optimizer``, ...) with the part's name taken off."""
-        return {key[len(name) + 1 :]: value for key, value in self.state.items() if key.startswith(name + ".")}
+        return _under(name, self.state)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether training can go on from here: at the start, or with the state of the optimiser."""
+        return self.step == 0 or bool(self.part("optimizer"))
+
+    def thin(self) -> "Snapshot":
+        """The snapshot without what only further training needs."""
+        kept = {name: value for name, value in self.state.items() if name.split(".")[0] not in RESUMED_FROM}
+        return replace(self, state=kept)
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """All looks of a run along time: it can be measured, scrubbed, restored and continued.
+    """All snapshots of a run along time: it can be measured, scrubbed, restored and continued.
 
     >>> images = Dataset(torch.zeros(5, 1, 2, 2), torch.zeros(5, dtype=torch.int64), ("only",))
-    >>> look = Snapshot(0, torch.ones(5, 3), torch.ones(5, 2), {}, {})
-    >>> trace = Trace({"steps": 0}, images, torch.ones(5, dtype=torch.bool), (look,), {})
+    >>> first = Snapshot(0, torch.ones(5, 3), torch.ones(5, 2), {}, {})
+    >>> trace = Trace({"optimisation": {"steps": 0}}, images, torch.ones(5, dtype=torch.bool), (first,), {})
     >>> trace.status, trace.along(lambda h: h.sum())
     ('complete', tensor([15.], dtype=torch.float64))
     """
 
     config: Mapping[str, Any]
     reference: Dataset
-    """The images every snapshot looked at."""
+    """The images whose features every snapshot holds."""
     held_out: Bool[Tensor, "n"]
     """Which of them come from the test set; the others were trained on."""
     snapshots: tuple[Snapshot, ...]
@@ -83,32 +94,41 @@ class Trace:
         last = self.snapshots[-1] if self.snapshots else None
         if last is not None and last.diverged:
             return "diverged"
-        return "complete" if last is not None and last.step == self.config["steps"] else "running"
+        return "complete" if last is not None and last.step == self.config["optimisation"]["steps"] else "running"
 
-    def along(self, measure: Callable[[Features], float], what: str = "representation") -> Float[Tensor, "t"]:
+    def along(self, measure: Callable[[Features], float], of: str = "representation") -> Float[Tensor, "t"]:
         """A measure of the features at every snapshot; NaN where the run had diverged.
 
         Raises:
-            InputError: ``what`` is neither representation nor embedding.
+            InputError: ``of`` is neither representation nor embedding.
         """
-        if what not in ("representation", "embedding"):
-            raise InputError("what", what, "'representation' or 'embedding'")
-        values = [float("nan") if look.diverged else float(measure(getattr(look, what))) for look in self.snapshots]
+        if of not in ("representation", "embedding"):
+            raise InputError("of", of, "'representation' or 'embedding'")
+        values = [float("nan") if each.diverged else float(measure(getattr(each, of))) for each in self.snapshots]
         return torch.tensor(values, dtype=torch.float64)
+
+    def with_snapshot(self, snapshot: Snapshot) -> "Trace":
+        """The trace with one more snapshot; the one before keeps its full state in every fourth place."""
+        earlier = self.snapshots
+        if earlier and (len(earlier) - 1) % FULL_EVERY:
+            earlier = (*earlier[:-1], earlier[-1].thin())
+        return replace(self, snapshots=(*earlier, snapshot))
 
     def terms(self) -> dict[str, Float[Tensor, "t"]]:
         """Each term of the loss at every training step."""
         names = self.snapshots[-1].terms if self.snapshots else ()
-        return {name: torch.cat([look.terms[name] for look in self.snapshots if look.terms]) for name in names}
+        return {name: torch.cat([each.terms[name] for each in self.snapshots if each.terms]) for name in names}
 
     def loss(self) -> Float[Tensor, "t"]:
-        """The sum of the terms at every training step."""
-        return torch.stack(list(self.terms().values())).sum(0)
+        """The sum of the terms at every training step; of a run without steps none."""
+        terms = self.terms()
+        return torch.stack(list(terms.values())).sum(0) if terms else torch.empty(0)
 
     def save(self, path: Path | str) -> None:
         """Write the run into a folder, each file atomically, the manifest with all checksums last.
 
-        Snapshots that stand there already are not written again, so saving after every snapshot costs one file.
+        Files that stand there already are not written again, so saving after every snapshot costs two small ones; the
+        training state that a later snapshot has made superfluous is removed.
 
         Raises:
             InputError: the folder holds another run.
@@ -117,44 +137,30 @@ class Trace:
         manifest = _manifest(folder) if (folder / MANIFEST).is_file() else identity | {"files": {}}
         if any(manifest.get(key) != value for key, value in identity.items()):
             raise InputError("path", str(folder), "an empty folder or one that holds this very run")
-        for name, tensors in self._files():
-            if name not in manifest["files"]:
-                content = bytes_of({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
-                write_atomic(folder / name, content)
-                manifest["files"][name] = hashlib.sha256(content).hexdigest()
-        manifest |= {"classes": self.reference.classes, "status": self.status}
-        write_atomic(folder / MANIFEST, canonical(manifest))
+        files = self._files()
+        checksums = {name: each for name, each in manifest["files"].items() if name in files}
+        for name in files.keys() - checksums.keys():
+            checksums[name] = save_tensors(folder / name, files[name])
+        manifest |= {"classes": self.reference.classes, "status": self.status, "files": checksums}
+        write_atomic(folder / MANIFEST, canonical_json(manifest))
+        for superfluous in {path.name for path in folder.glob("resume-*.safetensors")} - files.keys():
+            (folder / superfluous).unlink(missing_ok=True)
 
-    def _files(self) -> list[tuple[str, dict[str, Tensor]]]:
-        factors = {f"factor.{name}": values for name, values in self.reference.factors.items()}
-        images = {"images": self.reference.images, "labels": self.reference.labels, "held_out": self.held_out}
-        files: list[tuple[str, dict[str, Tensor]]] = [("reference.safetensors", images | factors)]
-        for look in self.snapshots:
-            features = {"representation": look.representation, "embedding": look.embedding}
-            terms = {f"term.{name}": values for name, values in look.terms.items()}
-            state = {f"state.{name}": values for name, values in look.state.items()}
-            files.append((f"snapshot-{look.step:07d}.safetensors", features | terms | state))
+    def _files(self) -> dict[str, dict[str, Tensor]]:
+        files = {"reference.safetensors": {**self.reference.tensors(), "held_out": self.held_out}}
+        for each in self.snapshots:
+            features = {"representation": each.representation, "embedding": each.embedding}
+            features |= {f"term.{name}": values for name, values in each.terms.items()}
+            features |= {f"state.{name}": values for name, values in each.thin().state.items()}
+            files[f"snapshot-{each.step:07d}.safetensors"] = features
+            resumed = {name: value for name, value in each.state.items() if name.split(".")[0] in RESUMED_FROM}
+            if resumed:
+                files[f"resume-{each.step:07d}.safetensors"] = resumed
         return files
 
 
-def over_seeds(curves: Iterable[Float[Tensor, "t"]]) -> list[Interval]:
-    """Student-t intervals, place by place, of curves from runs that differ in their seed; NaN where a run had diverged.
-
-    Raises:
-        InputError: no curve, or curves of different lengths.
-
-    >>> [interval.mean for interval in over_seeds([torch.tensor([1.0, 2.0]), torch.tensor([3.0, 2.0])])]
-    [2.0, 2.0]
-    """
-    rows = [curve.tolist() for curve in curves]
-    if len({len(row) for row in rows}) != 1:
-        raise InputError("curves", [len(row) for row in rows], "at least one curve, all of the same length")
-    diverged = Interval(math.nan, math.nan, math.nan, len(rows))
-    return [Interval.of(column) if all(map(math.isfinite, column)) else diverged for column in zip(*rows, strict=True)]
-
-
 def load(path: Path | str) -> Trace:
-    """Read a run from its folder, every file held against its checksum.
+    """Read a run from its folder, every file held against its checksum; another process may be writing it.
 
     Raises:
         InputError: there is no run in the folder.
@@ -168,17 +174,29 @@ def load(path: Path | str) -> Trace:
     folder = Path(path)
     if not (folder / MANIFEST).is_file():
         raise InputError("path", str(folder), f"a folder with a {MANIFEST}")
-    manifest = _manifest(folder)
-    files = {name: _read(folder / name, checksum) for name, checksum in manifest["files"].items()}
+    while True:
+        manifest = _manifest(folder)
+        try:
+            return _read(folder, manifest)
+        except DamagedFile:
+            if _manifest(folder) == manifest:  # else a writer has gone on, and removed what a new snapshot replaces
+                raise
+
+
+def _read(folder: Path, manifest: Mapping[str, Any]) -> Trace:
+    files = {name: load_tensors(folder / name, checksum)[0] for name, checksum in manifest["files"].items()}
     images = files.pop("reference.safetensors")
-    reference = Dataset(images["images"], images["labels"], tuple(manifest["classes"]), _under("factor", images))
-    looks = tuple(
-        Snapshot(
-            int(name[9:16]), each["representation"], each["embedding"], _under("term", each), _under("state", each)
-        )
-        for name, each in sorted(files.items())
-    )
-    return Trace(manifest["config"], reference, images["held_out"], looks, manifest["provenance"])
+    held_out = images.pop("held_out")
+    reference = Dataset.of_tensors(images, tuple(manifest["classes"]))
+    snapshots = tuple(_snapshot(files, name) for name in sorted(name for name in files if name.startswith("snapshot-")))
+    return Trace(manifest["config"], reference, held_out, snapshots, manifest["provenance"])
+
+
+def _snapshot(files: Mapping[str, Mapping[str, Tensor]], name: str) -> Snapshot:
+    features, resumed = files[name], files.get(name.replace("snapshot-", "resume-"), {})
+    state = _under("state", features) | dict(resumed)
+    step = int(name.removeprefix("snapshot-").partition(".")[0])
+    return Snapshot(step, features["representation"], features["embedding"], _under("term", features), state)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -191,14 +209,3 @@ def _manifest(folder: Path) -> dict[str, Any]:
         return {key: manifest[key] for key in ("config", "provenance", "files", "classes", "status")}
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedFile("path", str(folder / MANIFEST), "a readable manifest", "Delete the folder.") from error
-
-
-def _read(path: Path, checksum: str) -> dict[str, Tensor]:
-    content = path.read_bytes() if path.is_file() else b""
-    found = hashlib.sha256(content).hexdigest()
-    if found != checksum:
-        raise DamagedFile("path", str(path), f"a file with SHA-256 {checksum[:12]}…", f"Found {found[:12]}….")
-    try:
-        return tensors_from(content)
-    except SafetensorError as error:
-        raise DamagedFile("path", str(path), "a safetensors file") from error

@@ -1,9 +1,11 @@
 """Objectives: functions of a model's outputs. A new one is one file and one line here."""
 
+from sslens.objectives.cross_entropy import CrossEntropy
+from sslens.objectives.next_character import NextCharacter
 from sslens.objectives.objective import Objective
 from sslens.objectives.simclr import SimCLR
 from sslens.objectives.simsiam import SimSiam
-from sslens.objectives.supervised import CrossEntropy, SquaredError
+from sslens.objectives.squared_error import SquaredError
 from sslens.objectives.vicreg import VICReg
 
 OBJECTIVES: dict[str, type[Objective]] = {
@@ -12,6 +14,16 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "simsiam": SimSiam,
     "cross_entropy": CrossEntropy,
     "squared_error": SquaredError,
+    "next_character": NextCharacter,
 }
 
-__all__ = ["OBJECTIVES", "CrossEntropy", "Objective", "SimCLR", "SimSiam", "SquaredError", "VICReg"]
+__all__ = [
+    "OBJECTIVES",
+    "CrossEntropy",
+    "NextCharacter",
+    "Objective",
+    "SimCLR",
+    "SimSiam",
+    "SquaredError",
+    "VICReg",
+]

@@ -1,19 +1,18 @@
 """SimCLR: agree with the other view of the same image, disagree with everything else in the batch."""
 
-from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from sslens.objectives.objective import Objective
-from sslens.types import Outputs, Scalar
+from sslens.types import Outputs, Range, Scalar, checked_dataclass
 
 
 @final
-@dataclass(frozen=True)
+@checked_dataclass
 class SimCLR(Objective):
     """NT-Xent (Chen et al. 2020, equation 1) on two views, split into its two summands.
 
@@ -27,10 +26,10 @@ class SimCLR(Objective):
     True
     """
 
-    temperature: float = 0.2
+    temperature: Annotated[float, Range(0, 1e3, above=True)] = 0.2
     """Softness of the contrastive softmax."""
 
-    def terms(self, outputs: Outputs) -> dict[str, Scalar]:
+    def terms(self, outputs: Outputs, state: nn.Module | None = None) -> dict[str, Scalar]:
         """``alignment`` pulls the two views together, ``contrast`` pushes everything apart; their sum is NT-Xent."""
         first, second = outputs.embedding
         return {

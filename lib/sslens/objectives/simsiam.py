@@ -1,18 +1,17 @@
 """SimSiam: predict the other view; what is predicted is held still."""
 
-from dataclasses import dataclass
 from typing import final
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from sslens.objectives.objective import Objective
-from sslens.types import Outputs, Scalar
+from sslens.types import Outputs, Scalar, checked_dataclass
 
 
 @final
-@dataclass(frozen=True)
+@checked_dataclass
 class SimSiam(Objective):
     """Symmetrised negative cosine similarity (Chen & He 2021, equations 1-4) on two views.
 
@@ -33,7 +32,12 @@ class SimSiam(Objective):
         """The model is built with a predictor exactly when the switch says so."""
         return self.predictor
 
-    def terms(self, outputs: Outputs) -> dict[str, Scalar]:
+    @property
+    def lowest(self) -> float:
+        """Minus the largest cosine."""
+        return -1.0
+
+    def terms(self, outputs: Outputs, state: nn.Module | None = None) -> dict[str, Scalar]:
         """One term, ``similarity``: -1 when every prediction points where its target does."""
         target = outputs.target.detach() if self.stop_gradient else outputs.target
         pairs = similarity(outputs.prediction[0], target[1]) + similarity(outputs.prediction[1], target[0])

@@ -1,18 +1,19 @@
 """VICReg: keep the views close, every dimension alive, and the dimensions uncorrelated."""
 
-from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import mse_loss, relu
 
 from sslens.objectives.objective import Objective
-from sslens.types import Outputs, Scalar
+from sslens.types import Outputs, Range, Scalar, checked_dataclass
+
+Weight = Annotated[float, Range(0, 1e6)]
 
 
 @final
-@dataclass(frozen=True)
+@checked_dataclass
 class VICReg(Objective):
     """Variance-invariance-covariance regularisation (Bardes, Ponce, LeCun 2022, equations 1-6) on two views.
 
@@ -25,11 +26,11 @@ class VICReg(Objective):
     {'invariance': 0.0, 'variance': 24.75, 'covariance': 0.0}
     """
 
-    invariance: float = 25.0
-    variance: float = 25.0
-    covariance: float = 1.0
+    invariance: Weight = 25.0
+    variance: Weight = 25.0
+    covariance: Weight = 1.0
 
-    def terms(self, outputs: Outputs) -> dict[str, Scalar]:
+    def terms(self, outputs: Outputs, state: nn.Module | None = None) -> dict[str, Scalar]:
         """The three terms, each times its weight."""
         first, second = outputs.embedding
         return {

@@ -2,15 +2,47 @@
 
 import math
 from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from sslens.language.text import LENGTH, VOCABULARY, checked_ids
-from sslens.types import InputError
+from sslens.encoders.encoder import Encoder
+from sslens.types import InputError, Range, checked_dataclass, checked_ids
+
+
+@final
+@checked_dataclass
+class Transformer(Encoder):
+    """``depth`` layers over ``width`` numbers for each character so far; one row of them for each character comes out.
+
+    >>> net = Transformer().build((64,))
+    >>> net(torch.zeros(2, 64, dtype=torch.int64)).shape
+    torch.Size([2, 64, 48])
+    """
+
+    width: Annotated[int, Range(1, 4096)] = 48
+    depth: Annotated[int, Range(1, 64)] = 3
+    heads: Annotated[int, Range(1, 256)] = 4
+    vocabulary: Annotated[int, Range(2, 10**6)] = 47
+    """Characters there are; ids are below this number."""
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise InputError("Transformer.width", self.width, f"a multiple of the {self.heads} heads")
+
+    def build(self, shape: tuple[int, ...]) -> "CausalTransformer":
+        """The network for texts of at most this length.
+
+        Raises:
+            InputError: a shape of images.
+        """
+        if len(shape) != 1:
+            got = f"Transformer and inputs of shape {shape}"
+            raise InputError("Config.encoder", got, "an encoder of images, or the data texts")
+        return CausalTransformer(self, length=shape[0])
 
 
 @final
@@ -18,7 +50,7 @@ from sslens.types import InputError
 class Reading:
     """What one layer did with a batch of texts.
 
-    >>> readings(Transformer(), torch.zeros(2, 5, dtype=torch.int64))[0].attention.shape
+    >>> readings(Transformer().build((64,)), torch.zeros(2, 5, dtype=torch.int64))[0].attention.shape
     torch.Size([2, 4, 5, 5])
     """
 
@@ -69,29 +101,28 @@ class Layer(nn.Module):
 
 
 @final
-class Transformer(nn.Module):
-    """Predicts the next character from the characters so far.
+class CausalTransformer(nn.Module):
+    """Reads texts from left to right: what it says of a character depends on that one and those before it.
 
-    >>> net = Transformer()
-    >>> net(torch.zeros(2, 64, dtype=torch.int64)).shape, sum(each.numel() for each in net.parameters())
-    (torch.Size([2, 64, 47]), 90864)
+    >>> net = Transformer(depth=2).build((64,))
+    >>> sum(each.numel() for each in net.parameters())
+    60864
     """
 
-    def __init__(self, *, width: int = 48, depth: int = 3, heads: int = 4) -> None:
+    def __init__(self, sizes: Transformer, *, length: int) -> None:
         super().__init__()
-        if min(width, depth, heads) < 1 or width % heads:
-            raise InputError("width, depth, heads", (width, depth, heads), "above 0, the width a multiple of the heads")
-        self.characters, self.places = nn.Embedding(len(VOCABULARY), width), nn.Embedding(LENGTH, width)
-        self.layers = nn.ModuleList(Layer(width, heads) for _ in range(depth))
-        self.norm, self.head = nn.RMSNorm(width), nn.Linear(width, len(VOCABULARY), bias=False)
+        self.vocabulary, self.length = sizes.vocabulary, length
+        self.characters, self.places = nn.Embedding(sizes.vocabulary, sizes.width), nn.Embedding(length, sizes.width)
+        self.layers = nn.ModuleList(Layer(sizes.width, sizes.heads) for _ in range(sizes.depth))
+        self.norm = nn.RMSNorm(sizes.width)
 
-    def forward(self, ids: Int[Tensor, "n t"]) -> Float[Tensor, "n t vocabulary"]:
-        """Logits of the character behind each one.
+    def forward(self, ids: Int[Tensor, "n t"]) -> Float[Tensor, "n t d"]:
+        """The normalised residual stream behind the last layer.
 
         Raises:
-            InputError: ids that are no texts of at most ``LENGTH`` characters of ``VOCABULARY``.
+            InputError: ids that are no texts of at most ``length`` characters of the vocabulary.
         """
-        return self.head(self.norm(self.read(ids)[-1].output))
+        return self.norm(self.read(ids)[-1].output)
 
     def read(self, ids: Int[Tensor, "n t"]) -> tuple[Reading, ...]:
         """What every layer did, in order.
@@ -99,7 +130,7 @@ class Transformer(nn.Module):
         Raises:
             InputError: as for ``forward``.
         """
-        ids, read = checked_ids(ids, longest=LENGTH), []
+        ids, read = checked_ids(ids, vocabulary=self.vocabulary, longest=self.length), []
         x = self.characters(ids) + self.places.weight[: ids.shape[1]]
         for layer in self.layers:
             read.append(layer(x))
@@ -108,15 +139,15 @@ class Transformer(nn.Module):
 
 
 @torch.no_grad()
-def readings(model: Transformer, ids: Int[Tensor, "n t"]) -> tuple[Reading, ...]:
+def readings(model: CausalTransformer, ids: Int[Tensor, "n t"]) -> tuple[Reading, ...]:
     """What every layer of a trained model does with texts, in order and without gradients.
 
     The attention takes heads · t² numbers a text and layer; split a large batch.
 
     Raises:
-        InputError: ids that are no texts of at most ``LENGTH`` characters of ``VOCABULARY``.
+        InputError: ids that are no texts of at most ``length`` characters of the vocabulary.
 
-    >>> [reading.gates.shape for reading in readings(Transformer(depth=2), torch.zeros(2, 5, dtype=torch.int64))]
+    >>> [reading.gates.shape for reading in readings(Transformer(depth=2).build((9,)), torch.zeros(2, 5, dtype=int))]
     [torch.Size([2, 5, 128]), torch.Size([2, 5, 128])]
     """
     return model.read(ids)

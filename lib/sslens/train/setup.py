@@ -1,0 +1,211 @@
+"""What a run begins with: its data and their labels, its reference images, its model and its objective's state."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+
+from sslens import datasets
+from sslens.datasets.label_noise import symmetric_label_noise
+from sslens.encoders import Model, classifier, pooled
+from sslens.runtime import data_root, initialisation, stream
+from sslens.train.config import Config, Data
+from sslens.types import Dataset, Dimensions, InputError, Labels
+
+Source = tuple[str, tuple[tuple[str, Any], ...], Path]
+"""Name and options of a data set, and the folder it is kept under: what decides its content."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """A config with its data: all that a run is trained from, prepared once and changed by nobody.
+
+    >>> setup = prepare(Config.at("smoke", data={"name": "digits"}))
+    >>> len(setup.train), len(setup.reference)
+    (1200, 600)
+    """
+
+    config: Config
+    train: Dataset
+    """The images learned from, with their true labels."""
+    reference: Dataset
+    """The images that every snapshot holds features of, from the training and from the test side."""
+    held_out: Bool[Tensor, "n"]
+    """Which of the reference images come from the test side."""
+    digest: str
+    """Of the whole data set."""
+
+
+def prepare(config: Config) -> Setup:
+    """Load what the config names and choose from it; the same data are loaded and digested once per process.
+
+    Raises:
+        InputError: as ``datasets.load``; fewer images than the config wants, or than a batch needs; a recipe that does
+            not fit the data, or draws another number of views than the objective compares.
+
+    >>> prepare(Config(data={"name": "digits"}, optimisation={"batch_size": 4096}))
+    Traceback (most recent call last):
+        ...
+    sslens.types.InputError: Config.optimisation.batch_size must be at most the 1200 training images. Got 4096.
+    """
+    source, train = _source(config.data), learned(config)
+    _check_fit(config, train)
+    reference, held_out = _reference(source, config.snapshots.reference)
+    return Setup(config, train, reference, held_out, _loaded(source)[2])
+
+
+def learned(config: Config) -> Dataset:
+    """The images a run learns from, with their true labels; a run's reference holds others as well.
+
+    Raises:
+        InputError: as ``prepare``.
+
+    >>> len(learned(Config(data={"name": "digits", "images": 300})))
+    300
+    """
+    train = _chosen(_source(config.data), config.data.images)
+    if len(train) < (batch := config.optimisation.batch_size):
+        raise InputError("Config.optimisation.batch_size", batch, f"at most the {len(train)} training images")
+    return train
+
+
+def given_labels(config: Config, data: Dataset, *, task: int = 0) -> Labels:
+    """The labels that a run is given for these images in one of its tasks, noise and all.
+
+    Raises:
+        InputError: the run has no such task.
+
+    >>> config = Config(data={"name": "digits", "label_noise": 1.0})
+    >>> data = learned(config)
+    >>> bool((given_labels(config, data) == data.labels).all())
+    False
+    """
+    if task not in range(config.data.tasks):
+        raise InputError("task", task, f"a number from 0 to {config.data.tasks - 1}")
+    if not config.data.label_noise:
+        return data.labels
+    noise, generator = config.data.label_noise, stream(config.seed, f"labels/{task}")
+    return symmetric_label_noise(data.labels, noise, classes=len(data.classes), generator=generator)
+
+
+def model_for(config: Config, data: Dataset) -> Model:
+    """The model with its initial weights; its head gives logits where the objective wants them, else embeddings.
+
+    >>> from sslens.objectives import CrossEntropy
+    >>> config = Config(data={"name": "digits"}, objective=CrossEntropy())
+    >>> model_for(config, learned(config)).projector
+    Linear(in_features=64, out_features=10, bias=True)
+    """
+    return begin(config, data)[0]
+
+
+def begin(config: Config, data: Dataset) -> tuple[Model, nn.Module | None]:
+    """The model and the state of the objective, freshly drawn; no call shares a tensor with another.
+
+    >>> config = Config(data={"name": "digits"})
+    >>> begin(config, learned(config))[1] is None  # VICReg has no state
+    True
+    """
+    objective, scale = config.objective, config.optimisation.initial_scale
+    with initialisation(config.seed), torch.no_grad():
+        encoder = config.encoder.build(tuple(data.images.shape[1:]))
+        width = pooled(encoder.eval()(_blank(data))).shape[1]
+        _check_sizes(config, data, encoder)
+        projector = _projector(config, width, classes=len(data.classes))
+        embedding = pooled(projector.eval()(encoder(_blank(data)))).shape[1]
+        predictor = config.predictor.build(embedding) if objective.needs_predictor else None
+        for weights in (*encoder.parameters(), *projector.parameters()):
+            weights.mul_(scale)
+        sizes = Dimensions(width, embedding, len(data.classes), config.optimisation.batch_size, len(data))
+        state = objective.begin(sizes, stream(config.seed, "objective"))
+    model = Model(encoder, projector, predictor=predictor, momentum=config.momentum).train()
+    return _placed(model, data, config), None if state is None else _placed(state.train(), data, config)
+
+
+def _source(data: Data) -> Source:
+    name = data.name
+    if name.startswith("folder:"):
+        name = "folder:" + str(Path(name.removeprefix("folder:")).expanduser().resolve())
+    return name, data.options, data_root()
+
+
+@lru_cache(maxsize=2)
+def _loaded(source: Source) -> tuple[Dataset, Dataset, str]:
+    name, options, _ = source
+    train, test = datasets.load(name, **dict(options))
+    return train, test, train.digest() + test.digest()
+
+
+@lru_cache(maxsize=4)
+def _chosen(source: Source, images: int) -> Dataset:
+    train = _loaded(source)[0]
+    if images > len(train):
+        raise InputError("Config.data.images", images, f"at most the {len(train)} training images")
+    if not images:
+        return train
+    return train.take(torch.randperm(len(train), generator=stream(0, "images"))[:images].sort().values)
+
+
+def _check_fit(config: Config, train: Dataset) -> None:
+    """Hold recipe, objective and data against each other; a text is its own only view."""
+    views, objective = 1, config.objective
+    if not train.images.is_floating_point():
+        characters = int(train.images.max()) + 1
+        if 0 < objective.logits(len(train.classes)) < characters:
+            allowed = f"an objective of texts, with a logit for each of the {characters} characters"
+            raise InputError("Config.objective", type(objective).__name__, allowed)
+    else:
+        recipe = config.augmentation(train.images.shape[1])
+        recipe.check(train)
+        views = sum(group.views or objective.views for group in recipe.groups)
+    if not objective.compares(views):
+        compared = f"as many views of each image as {type(objective).__name__} compares: {objective.views}"
+        raise InputError("Config.recipe", f"{views} of them", compared)
+
+
+@lru_cache(maxsize=4)
+def _reference(source: Source, count: int) -> tuple[Dataset, Bool[Tensor, "n"]]:
+    """A fixed draw from both sides, the same for every seed, so that runs are compared on the same images."""
+    train, test, _ = _loaded(source)
+    parts = []
+    for name, part in (("train", train), ("test", test)):
+        order = torch.randperm(len(part), generator=stream(0, f"reference/{name}"))
+        parts.append(part.take(order[:count].sort().values))
+    both = parts[0].joined(parts[1])
+    return both, torch.arange(len(both)) >= len(parts[0])
+
+
+def _projector(config: Config, width: int, *, classes: int) -> nn.Module:
+    if logits := config.objective.logits(classes):
+        texts = logits != classes
+        return classifier(config.objective.prefixes(width), logits, bias=not texts)
+    return config.projector.build(width)
+
+
+def _check_sizes(config: Config, data: Dataset, encoder: nn.Module) -> None:
+    """Try views of every size: a network without pooling reads one only."""
+    groups = config.augmentation(data.images.shape[1]).groups if data.images.is_floating_point() else ()
+    for size in {group.size for group in groups if group.size}:
+        try:
+            encoder(_blank(data)[..., :1, :1].expand(1, -1, size, size))
+        except RuntimeError as error:
+            allowed = f"views of a size that {type(config.encoder).__name__} reads"
+            raise InputError("Config.recipe", f"{size} x {size} pixels", allowed) from error
+
+
+def _blank(data: Dataset) -> Tensor:
+    """One sample of the data's shape, to ask a network for its dimensions."""
+    images = torch.zeros(1, *data.images.shape[1:], dtype=torch.get_default_dtype())
+    return images if data.images.is_floating_point() else images.long()
+
+
+def _placed(module: Any, data: Dataset, config: Config) -> Any:
+    """The module on the data's device and in their type; of texts, which have none, in the config's."""
+    images = data.images
+    kind = images.dtype if images.is_floating_point() else getattr(torch, config.compute.dtype)
+    return module.to(images.device, kind, memory_format=torch.channels_last)
