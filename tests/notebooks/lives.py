@@ -18,8 +18,8 @@ from tests.notebooks.tolerance import SHARED
 ROOT = Path(__file__).parents[2]
 OURS = ("SSLENS_", "OMP_", "MKL_", "ATEN_")
 """Beginnings of the variables that decide numbers: what is set around the tests is not to decide them here."""
-PATIENCE = 600
-CELL = 300
+PATIENCE = 1500
+CELL = 900
 """Seconds for a process, and for one of its cells: a simulated CPU is slow, and time is not what is tested here."""
 
 

@@ -26,7 +26,7 @@ from tests.notebooks.lives import (
 )
 from tests.notebooks.tolerance import SHARED
 
-pytestmark = pytest.mark.timeout(900)  # a test waits for its own run, and for those that were begun before it
+pytestmark = pytest.mark.timeout(3200)  # a test waits for its own run, and for those that were begun before it
 TOUR, TEMPLATE = ROOT / "notebooks" / "00_first_light.ipynb", ROOT / "notebooks" / "_template.ipynb"
 REFERENCE = reference_of(TOUR)
 OWN_DATA = {"with MKL's code for any processor"}
