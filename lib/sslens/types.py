@@ -209,7 +209,7 @@ def checked_dataclass(cls: type[Record]) -> type[Record]:
         for name in values:
             if name not in legal:
                 raise UnknownName(made.__name__, name, legal)
-        needed = [each.name for each in fields(made) if each.default is each.default_factory is MISSING]
+        needed = [each.name for each in fields(made) if each.default is each.default_factory is MISSING]  # type: ignore[arg-type]
         if missing := [name for name in needed if name not in given | values]:
             raise InputError(made.__name__, sorted(given | values), f"given its fields: {', '.join(missing)}")
         right = {

@@ -103,8 +103,10 @@ def test_new_copies_the_templates_and_overwrites_nothing(tmp_path, monkeypatch):
     notebooks.mkdir()
     studies.mkdir(parents=True)
     (notebooks / "_template.ipynb").write_text("from sslens.studies import _template as study")
+    assert "top folder" in sslens("new", "12_which_rank").stderr
     (studies / "_template.py").write_text('NOTEBOOK = "_template"\n')
-    assert sslens("new", "12_which_rank").exit_code == 0
+    said = "notebooks/12_which_rank.ipynb is yours\nlib/sslens/studies/which_rank.py is yours\n"
+    assert sslens("new", "12_which_rank").stdout == said
     assert (notebooks / "12_which_rank.ipynb").read_text() == "from sslens.studies import which_rank as study"
     assert (studies / "which_rank.py").read_text() == 'NOTEBOOK = "12_which_rank"\n'
     (notebooks / "12_which_rank.ipynb").write_text("mine")
@@ -114,7 +116,7 @@ def test_new_copies_the_templates_and_overwrites_nothing(tmp_path, monkeypatch):
     assert not (notebooks / "13_which_rank.ipynb").exists()
 
 
-@pytest.mark.parametrize("name", ["../12_x", "12_X", "1_x", "12_", "", "12_x\n", "12_é", "12_x.ipynb"])
+@pytest.mark.parametrize("name", ["../12_x", "12_X", "1_x", "12_", "12_3d", "12__x", "", "12_x\n", "12_é", "12_x.py"])
 def test_new_refuses_other_names(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = sslens("new", name)

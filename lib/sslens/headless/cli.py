@@ -111,16 +111,14 @@ def new(name: str) -> None:
     """Begin notebooks/NAME.ipynb, such as 12_some_question, and its study from their templates."""
     from sslens.types import InputError
 
-    if not re.fullmatch(r"[0-9]{2}_[a-z0-9_]*[a-z0-9]", name):
+    if not re.fullmatch(r"[0-9]{2}_[a-z](_?[a-z0-9])*", name):
         raise InputError("NAME", name, "two digits, an underscore, and a question in lower case, such as 12_which_rank")
-    if not NOTEBOOK.is_file():
-        raise InputError("template", str(NOTEBOOK), "an existing file", "Run this in the checkout's top folder.")
-    study = name[3:]
+    for path in (NOTEBOOK, STUDY):
+        if not path.is_file():
+            raise InputError("template", str(path), "an existing file", "Run this in the checkout's top folder.")
     begun = {
-        NOTEBOOK.with_name(f"{name}.ipynb"): NOTEBOOK.read_text().replace(
-            f"import {STUDY.stem} as", f"import {study} as"
-        ),
-        STUDY.with_name(f"{study}.py"): STUDY.read_text().replace(NOTEBOOK.stem, name),
+        NOTEBOOK.with_name(f"{name}.ipynb"): NOTEBOOK.read_text().replace(NOTEBOOK.stem, name[3:]),
+        STUDY.with_name(f"{name[3:]}.py"): STUDY.read_text().replace(NOTEBOOK.stem, name),
     }
     for path in begun:
         if path.exists():

@@ -88,7 +88,7 @@ def language_config(profile: str, seed: int) -> Config:
     constant = {"learning_rate": 3e-3, "weight_decay": 0.01, "warmup": 0.0, "schedule": "constant"}
     return Config.at(
         profile,
-        data=Data("languages", options={"seed": seed}),
+        data=Data("languages", options={"seed": seed}),  # type: ignore[arg-type]
         recipe="none",
         encoder=Transformer(),
         objective=NextCharacter(),
@@ -123,7 +123,7 @@ def features_of_texts(runs: Runs, texts: Sequence[Dataset]) -> LabelledFeatures:
     spline, attended = [], []
     for index in SNAPSHOTS.values():
         models = [restore(trace, index) for trace in runs[LANGUAGE_MODEL]]
-        found = [text_features(model, text.images) for model, text in zip(models, texts, strict=True)]
+        found = [text_features(model, text.images) for model, text in zip(models, texts, strict=True)]  # type: ignore[arg-type]
         spline.append(np.stack([each.spline.numpy() for each in found]))
         attended.append(np.stack([each.dimension.double().mean((0, 1)).numpy() for each in found]))
     labels = {"run": list(SNAPSHOTS), "seed": list(runs.seeds)}
