@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from sslens.progress import BEAT, HEARTBEAT
-from sslens.train import fit, progress, record
-from tests.train.cases import tiny
+from sslens.train import progress, record
+from tests.train.cases import interrupted_at, tiny
 
 
 @pytest.fixture
@@ -100,16 +100,7 @@ def test_a_person_gets_a_bar_that_ends_at_the_total_and_is_taken_away(monkeypatc
 
 def test_a_recording_that_goes_on_says_how_much_is_left_of_it(beat, monkeypatch):
     config = tiny(snapshots={"count": 7, "spacing": "linear"})
-
-    def interrupted(*given, **named):
-        for snapshot in fit(*given, **named):
-            if snapshot.step == 4:
-                raise KeyboardInterrupt
-            yield snapshot
-
-    with monkeypatch.context() as patch:
-        patch.setattr("sslens.train.cache.fit", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            record(config)
+    with interrupted_at(4):
+        record(config)
     record(config)
     assert beat() == {"label": "VICReg, seed 0", "step": 6, "total": 6, "seconds_left": 0.0}

@@ -1,15 +1,18 @@
 """What the tests of training share: tiny runs, equality to the bit, objectives and predictors with a state."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, final
+from unittest.mock import patch
 
+import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 
 from sslens.encoders import MLP, Predictor
 from sslens.objectives import Objective
-from sslens.train import Config
+from sslens.train import Config, fit
 from sslens.types import Range, checked_dataclass
 from sslens.views import RECIPES
 
@@ -39,6 +42,20 @@ def same(first, second):
             ours, theirs = getattr(one, name), getattr(other, name)
             assert ours.keys() == theirs.keys()
             assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@contextmanager
+def interrupted_at(step):
+    """Somebody presses Ctrl-C when a recording reaches this step."""
+
+    def interrupted(*given, **named):
+        for snapshot in fit(*given, **named):
+            if snapshot.step == step:
+                raise KeyboardInterrupt
+            yield snapshot
+
+    with patch("sslens.train.cache.fit", interrupted), pytest.raises(KeyboardInterrupt):
+        yield
 
 
 @final

@@ -18,7 +18,7 @@ from sslens.runtime import data_root
 from sslens.train import Config, cache, fit, key, loop, prepare, record, record_all, replay, restore, setup
 from sslens.train.cache import FOLDER
 from sslens.types import Dataset, InputError
-from tests.train.cases import same, tiny
+from tests.train.cases import interrupted_at, same, tiny
 
 
 def runs():
@@ -104,17 +104,8 @@ def test_a_diverged_run_is_kept_and_never_trained_again(untrainable):
 def test_an_interrupted_run_goes_on_from_its_very_last_snapshot(monkeypatch):
     config = tiny(snapshots={"count": 7, "spacing": "linear"})
     whole = list(fit(config))
-
-    def interrupted(*given, **named):
-        for snapshot in fit(*given, **named):
-            if snapshot.step == 4:
-                raise KeyboardInterrupt
-            yield snapshot
-
-    with monkeypatch.context() as patch:
-        patch.setattr("sslens.train.cache.fit", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            record(config)
+    with interrupted_at(4):
+        record(config)
     cut = trace.load(runs()[0])
     assert cut.status == "running" and cut.steps == [0, 1, 2, 3] and cut.snapshots[-1].resumable
     begun = []

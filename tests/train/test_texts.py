@@ -12,7 +12,7 @@ from sslens.objectives import NextCharacter
 from sslens.runtime import data_root
 from sslens.train import Config, fit, learned, prepare, record, record_all, replay, restore
 from sslens.train.cache import FOLDER
-from tests.train.cases import same
+from tests.train.cases import interrupted_at, same
 
 
 def texts(**changes):
@@ -59,17 +59,8 @@ def test_a_run_of_texts_stands_in_the_cache_like_any_other_in_the_same_files(unt
 
 def test_an_interrupted_run_of_texts_goes_on_where_it_stopped(monkeypatch):
     whole = list(fit(texts()))
-
-    def interrupted(*given, **named):
-        for snapshot in fit(*given, **named):
-            if snapshot.step == 3:
-                raise KeyboardInterrupt
-            yield snapshot
-
-    with monkeypatch.context() as patch:
-        patch.setattr("sslens.train.cache.fit", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            record(texts())
+    with interrupted_at(3):
+        record(texts())
     run = record(texts())
     same([replay(run, place) for place in range(7)], whole)
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
+from tests.measures.probe.samples import labels_of, normal
 from torch.nn.functional import one_hot
 
 from sslens.measures.probe import label_energy, r_squared
@@ -15,16 +16,8 @@ from sslens.types import InputError
 seeds = st.integers(0, 2**32)
 
 
-def normal(seed, *shape):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
 def rotation(seed, d):
     return torch.linalg.qr(normal(seed, d, d)).Q
-
-
-def labels_of(seed, n, classes):
-    return torch.randint(classes, (n,), generator=torch.Generator().manual_seed(seed))
 
 
 def sides(seed, n=40, d=5, noise=1.0):

@@ -4,17 +4,12 @@ from functools import partial
 
 import pytest
 import torch
+from tests.measures.probe.samples import blobs
 
 from sslens.measures.probe import accuracy, classify_by_nearest_mean, few_labels, few_shot, knn, ridge
 from sslens.runtime import stream
 from sslens.statistics import Interval
 from sslens.types import InputError
-
-
-def blobs(seed=0, n=200, d=6, classes=4, spread=0.3):
-    centres, labels = 2 * torch.eye(d, dtype=torch.float64)[:classes], torch.arange(n) % classes
-    noise = torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return centres[labels] + spread * noise, labels
 
 
 def test_few_labels_suffice_on_separate_blobs_and_are_chance_on_collapsed_features():

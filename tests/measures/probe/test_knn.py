@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
+from tests.measures.probe.samples import labels_of, normal
 
 from sslens.measures.features import unit_rows
 from sslens.measures.probe import accuracy, knn, knn_accuracy
@@ -19,14 +20,6 @@ from sslens.types import InputError
 LARGE = CROWD * (5 + SPARE)
 """Rows from which five neighbours are first searched in float32."""
 seeds = st.integers(0, 2**32)
-
-
-def normal(seed, n, d):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def labels_of(seed, n, classes):
-    return torch.randint(classes, (n,), generator=torch.Generator().manual_seed(seed))
 
 
 def slow_knn(known, labels, queries, k, temperature):

@@ -5,24 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestCentroid
+from tests.measures.probe.samples import blobs, labels_of, normal
 
 from sslens.measures.probe import LinearProbe, classify_by_nearest_mean, classify_by_ridge, nearest_mean
 from sslens.types import InputError
 
 seeds = st.integers(0, 2**32)
-
-
-def normal(seed, n, d):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def labels_of(seed, n, classes):
-    return torch.randint(classes, (n,), generator=torch.Generator().manual_seed(seed))
-
-
-def blobs(seed=0, n=200, d=6, classes=4, spread=0.3):
-    centres, labels = 2 * torch.eye(d, dtype=torch.float64)[:classes], torch.arange(n) % classes
-    return centres[labels] + spread * normal(seed, n, d), labels
 
 
 @given(seeds, st.sampled_from([(40, 5), (6, 30)]), st.floats(-3, 3))

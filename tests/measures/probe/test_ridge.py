@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge, RidgeCV
+from tests.measures.probe.samples import blobs, labels_of, normal
 
 from sslens.measures.probe import (
     LinearProbe,
@@ -23,19 +24,6 @@ from sslens.measures.probe import (
 from sslens.types import InputError
 
 seeds = st.integers(0, 2**32)
-
-
-def normal(seed, n, d):
-    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def labels_of(seed, n, classes):
-    return torch.randint(classes, (n,), generator=torch.Generator().manual_seed(seed))
-
-
-def blobs(seed=0, n=200, d=6, classes=4, spread=0.3):
-    centres, labels = 2 * torch.eye(d, dtype=torch.float64)[:classes], torch.arange(n) % classes
-    return centres[labels] + spread * normal(seed, n, d), labels
 
 
 def scale_of(h):
