@@ -16,7 +16,6 @@ from sslens.datasets.languages import (
     VOCABULARY,
     WORDS,
     bag_of_characters,
-    checked_ids,
     corpus,
     decode,
     encode,
@@ -156,7 +155,7 @@ WRONG = [
 
 @pytest.mark.parametrize("ids", WRONG, ids=str)
 def test_ids_that_are_no_texts_are_refused(ids, unchecked):
-    for function in (decode, bag_of_characters, checked_ids):
+    for function in (decode, bag_of_characters):
         with pytest.raises(InputError, match="ids"):
             function(ids)
 

@@ -71,7 +71,7 @@ def lesson(path, *outcomes, stale=False):
 def test_a_row_has_the_question_the_counts_and_the_studys_answer(tmp_path):
     made = row(lesson(tmp_path / "12_tour.ipynb", True, True, False))
     assert made == (
-        r"| [Does rank \| fall?](notebooks/12_tour.ipynb) | 1 of 3 hold, 1 do not, 1 under review | The rank falls. |"
+        r"| [Does rank \| fall?](notebooks/12_tour.ipynb) | 1 of 3 hold, 1 does not, 1 under review | The rank falls. |"
     )
 
 
@@ -79,11 +79,19 @@ def test_a_row_has_the_question_the_counts_and_the_studys_answer(tmp_path):
 def test_counts_and_answer_follow_every_verdict(outcomes, tmp_path):
     _, _, counted, answer, _ = row(lesson(tmp_path / "12_tour.ipynb", *outcomes)).replace(r"\|", "/").split("|")
     others = [outcomes[0], outcomes[2]]  # the second is under review
-    parts = [f"{others.count(True)} of 3 hold", f"{others.count(False)} do not", f"{others.count(None)} undecided"]
+    fails = "1 does not" if others.count(False) == 1 else f"{others.count(False)} do not"
+    parts = [f"{others.count(True)} of 3 hold", fails, f"{others.count(None)} undecided"]
     wanted = [part for number, part in enumerate(parts) if number == 0 or part[0] != "0"]
     assert counted.strip() == ", ".join([*wanted, "1 under review"])
     sentence = {True: "The rank falls.", False: "The rank stays.", None: "The rank may fall / or not."}[outcomes[0]]
     assert answer.strip() == sentence
+
+
+@pytest.mark.parametrize("holds", [True, False, None])
+def test_the_answer_takes_a_verdict_under_review_for_an_open_one(holds, tmp_path, monkeypatch):
+    path = lesson(tmp_path / "12_tour.ipynb", holds)
+    monkeypatch.setattr(studies.of_notebook(path.stem), "UNDER_REVIEW", ("rank",))
+    assert row(path).endswith(r"| 0 of 1 hold, 1 under review | The rank may fall \| or not. |")
 
 
 def test_a_lesson_of_other_code_says_so(tmp_path):

@@ -118,7 +118,7 @@ STUDY_BREACHES = [
         {"answer": lambda found: f"A {type(found).__name__}."},
         "another answer to a receipt",
     ),
-    (studies.follows_its_verdicts, {"answer": lambda _: "It rises."}, "never follows the verdict about 'rise'"),
+    (studies.follows_its_verdicts, {"answer": lambda _: "It rises."}, "does not follow the verdict about 'rise'"),
     (studies.follows_its_verdicts, {"answer": lambda found: f"It rises: {found['rise']}."}, "about 'fall'"),
 ]
 
@@ -174,11 +174,11 @@ def test_a_planted_breach_in_a_study_is_caught(rule, changes, said):
     assert any(said in line for line in rule(study(**changes)))
 
 
-def test_a_verdict_under_review_may_be_left_out_of_the_answer_but_is_never_counted(monkeypatch):
-    silent = study(answer=lambda _: "It may.", UNDER_REVIEW=("rise", "fall"))
-    assert list(studies.follows_its_verdicts(silent)) == []
+def test_a_verdict_under_review_is_never_counted(monkeypatch):
+    contested = study(UNDER_REVIEW=("rise", "fall"))
+    assert list(studies.follows_its_verdicts(contested)) == []
     monkeypatch.setattr(studies, "counts", lambda records, _: str([record["holds"] for record in records]))
-    assert any("flipped" in line for line in studies.follows_its_verdicts(silent))
+    assert any("is counted as" in line for line in studies.follows_its_verdicts(contested))
 
 
 def test_a_study_may_judge_for_its_notebook_and_the_first_may_train():

@@ -159,16 +159,3 @@ def test_the_answers_to_the_exercises_are_what_counting_gives(runs):
     found = study.exercise_truths(encoders, digits)
     assert list(found[:2]) == counted
     assert found[2] == regions.segment(encoders["trained"][0], *digits[:2]).count
-
-
-def test_every_claim_is_about_a_quantity_of_its_own_and_those_under_review_exist():
-    quantities = [claim.quantity for claim in study.CLAIMS]
-    assert len(set(quantities)) == len(quantities) == 6
-    assert set(study.UNDER_REVIEW) < set(quantities)
-
-
-@pytest.mark.parametrize("claim", study.CLAIMS, ids=lambda claim: claim.quantity)
-def test_the_answer_follows_every_verdict(claim):
-    outcomes = dict.fromkeys((each.quantity for each in study.CLAIMS), True)
-    answers = {study.answer(outcomes | {claim.quantity: holds}) for holds in (True, False, None)}
-    assert len(answers) == 3

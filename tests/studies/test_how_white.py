@@ -112,17 +112,3 @@ def test_claims_about_layers_are_judged_at_full_strength():
     two = np.concatenate([values, values - 0.1], 2)
     fit = DataArray(two, coords | {"factor": ["x", "y"]}, ("strength", "seed", "factor", "layer"))
     assert study.projector_drops_factors.judge(fit).interval.mean == pytest.approx(0.4)
-
-
-def test_quantities_are_claimed_once_and_those_under_review_are_among_them():
-    quantities = [claim.quantity for claim in study.CLAIMS]
-    assert len(set(quantities)) == len(quantities) == 9
-    assert set(study.UNDER_REVIEW) < set(quantities)
-
-
-def test_the_answer_follows_every_verdict():
-    for start in (True, False, None):
-        everything = {claim.quantity: start for claim in study.CLAIMS}
-        for claim in study.CLAIMS:
-            said = {study.answer(everything | {claim.quantity: holds}) for holds in (True, False, None)}
-            assert len(said) == 3

@@ -166,16 +166,3 @@ def test_exercises_read_the_figures():
     counts = DataArray(np.array([[[4, 3], [4, 3]], [[8, 2], [8, 2]], [[6, 1], [6, 1]]], dtype=float), kinds)
     dead = DataArray([[[0.0, 0.2], [0.0, 0.4]]], {"run": ["ReLU"], "seed": [0, 1], "task": [1, 2]})
     assert study.exercise_truths(counts, dead) == (4.0, "train", pytest.approx(0.3))
-
-
-def test_every_claim_is_about_a_quantity_of_its_own_and_those_under_review_exist():
-    quantities = [claim.quantity for claim in study.CLAIMS]
-    assert len(set(quantities)) == len(quantities) == 7
-    assert set(study.UNDER_REVIEW) < set(quantities)
-
-
-@pytest.mark.parametrize("claim", study.CLAIMS, ids=lambda claim: claim.quantity)
-def test_the_answer_follows_every_verdict(claim):
-    outcomes = dict.fromkeys((each.quantity for each in study.CLAIMS), True)
-    answers = {study.answer(outcomes | {claim.quantity: holds}) for holds in (True, False, None)}
-    assert len(answers) == 3

@@ -92,9 +92,16 @@ def test_one_line_follows_every_verdict(holds, other):
     second = Claim("Accuracy rises.", source="ours", quantity="gain", above=0.0)
     line = in_one_line({"rank ratio": holds, "gain": other}, {RANK: ("rank falls", "rank stays")}, others=[second])
     assert ("Rank falls" in line) == (holds is True) and ("Rank stays" in line) == (holds is False)
-    assert ("1 more hold" in line) == (other is True) and ("1 more do not" in line) == (other is False)
-    undecided = [holds, other].count(None)
-    assert (f"{undecided} undecided" in line) == bool(undecided) and line.endswith(".")
+    assert ("1 more holds" in line) == (other is True) and ("1 more fails" in line) == (other is False)
+    unanswered = [holds, other].count(None)
+    assert (f"{unanswered} open" in line) == bool(unanswered) and line.endswith(".")
+
+
+def test_what_is_counted_agrees_with_its_number():
+    others = [Claim("It rises.", source="ours", quantity=name, above=0.0) for name in "abcd"]
+    found = {"a": True, "b": True, "c": False, "d": False}
+    assert in_one_line(found, {}, others=others) == "2 more hold, 2 more fail."
+    assert in_one_line(found | {"b": None, "d": None}, {}, others=others) == "1 more holds, 1 more fails, 2 open."
 
 
 def test_arrays_are_stacked_only_where_their_labels_are_the_same():

@@ -89,17 +89,3 @@ def test_boosters_are_judged_over_margins_and_self_training_over_draws_at_one_an
     harm, help_ = study.self_training_harms.judge(found), study.two_predictors_help.judge(found)
     assert (harm.interval.mean, help_.interval.mean) == pytest.approx((-0.1, 0.05))
     assert harm.line().endswith("over 2 draws; claimed < 0; digits, 45 degrees)")
-
-
-def test_quantities_are_claimed_once_and_those_under_review_are_among_them():
-    quantities = [claim.quantity for claim in study.CLAIMS]
-    assert len(set(quantities)) == len(quantities) == 10
-    assert set(study.UNDER_REVIEW) < set(quantities)
-
-
-def test_the_answer_follows_every_verdict():
-    for start in (True, False, None):
-        everything = {claim.quantity: start for claim in study.CLAIMS}
-        for claim in study.CLAIMS:
-            said = {study.answer(everything | {claim.quantity: holds}) for holds in (True, False, None)}
-            assert len(said) == 3

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from sslens.runtime import stream
-from sslens.types import Dataset, InputError, OneOf, Range, checked
+from sslens.types import Dataset, InputError, OneOf, Range, checked, checked_ids
 
 VOCABULARY = " 0123456789abcdefghijklmnopqrstuvwxyz+-*=()[]{}"
 """Every character there is; its position is its id."""
@@ -106,7 +106,7 @@ def decode(ids: Int[Tensor, "n t"]) -> list[str]:
     >>> decode(encode(["every fox", "every day"]))
     ['every fox', 'every day']
     """
-    return ["".join(map(VOCABULARY.__getitem__, row)) for row in checked_ids(ids).tolist()]
+    return ["".join(map(VOCABULARY.__getitem__, row)) for row in checked_ids(ids, vocabulary=len(VOCABULARY)).tolist()]
 
 
 def bag_of_characters(ids: Int[Tensor, "n t"], vocabulary: int = len(VOCABULARY)) -> Float[Tensor, "n vocabulary"]:
@@ -121,29 +121,6 @@ def bag_of_characters(ids: Int[Tensor, "n t"], vocabulary: int = len(VOCABULARY)
     """
     vocabulary = checked("vocabulary", vocabulary, Annotated[int, Range(1, 10**6)])
     return one_hot(checked_ids(ids, vocabulary=vocabulary), vocabulary).sum(1).double()
-
-
-def checked_ids(
-    ids: Int[Tensor, "..."], *, vocabulary: int = len(VOCABULARY), longest: int | None = None
-) -> Int[Tensor, "n t"]:
-    """The ids as int64, if they are texts of at least one and at most ``longest`` characters of the vocabulary.
-
-    Raises:
-        InputError: no (n, t) matrix of integers, empty, too long, negative or not below ``vocabulary``.
-
-    >>> checked_ids(torch.tensor([[0, 99]]))
-    Traceback (most recent call last):
-        ...
-    sslens.types.InputError: ids must be whole numbers from 0 to 46. Got 99.
-    """
-    integers = isinstance(ids, Tensor) and ids.dtype in (torch.uint8, torch.int16, torch.int32, torch.int64)
-    if not (integers and ids.ndim == 2 and ids.numel() and ids.shape[1] <= (longest or ids.shape[1])):
-        got = f"{ids.dtype} {tuple(ids.shape)}" if isinstance(ids, Tensor) else type(ids).__name__
-        raise InputError("ids", got, f"an integer tensor (n, t) of 1 to {longest or 'any number of'} characters each")
-    low, high = int(ids.min()), int(ids.max())
-    if low < 0 or high >= vocabulary:
-        raise InputError("ids", low if low < 0 else high, f"whole numbers from 0 to {vocabulary - 1}")
-    return ids.long()
 
 
 def _picker(generator: torch.Generator) -> Pick:

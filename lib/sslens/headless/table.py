@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from nbformat import NotebookNode
@@ -21,10 +20,13 @@ STALE = " *(older than the code)*"
 """What a row says of a lesson that was frozen from other code."""
 UNDER_REVIEW = "under review"
 COUNTED = {True: "hold", False: "do not", None: "undecided"}
+SINGULAR = {"do not": "does not"}
 
 
 def row(path: Path) -> str:
     """One line on a committed notebook: its question, how many of its claims hold at ``lesson``, the answer in short.
+
+    The answer takes a verdict under review for an open one: it may come out otherwise.
 
     Raises:
         InputError: no notebook.
@@ -32,19 +34,16 @@ def row(path: Path) -> str:
     notebook = read_notebook(path)
     mark = notebook.metadata.get(MARK, {})
     study, verdicts = studies.of_notebook(path.stem), mark.get("verdicts", [])
+    contested = getattr(study, "UNDER_REVIEW", ())
+    settled = [each | {"holds": None} if each["quantity"] in contested else each for each in verdicts]
     link = f"[{question(notebook)}](notebooks/{path.name})"
-    answer = study.answer(verdicts) if study is not None and verdicts else ""
-    cells = (link, counts(verdicts, _under_review(study)), answer + _word_of_age(notebook, path.stem))
+    answer = study.answer(settled) if study is not None and verdicts else ""
+    cells = (link, counts(verdicts, contested), answer + _word_of_age(notebook, path.stem))
     return "| " + " | ".join(cell.replace("|", r"\|").strip() for cell in cells) + " |"
 
 
 def _word_of_age(notebook: NotebookNode, name: str) -> str:
     return STALE if MARK in notebook.metadata and stale_lesson(notebook, name) else ""
-
-
-def _under_review(study: ModuleType | None) -> tuple[str, ...]:
-    """Quantities of the claims whose verdicts are being contested."""
-    return getattr(study, "UNDER_REVIEW", ())
 
 
 def counts(verdicts: Iterable[Mapping[str, Any]], under_review: Iterable[str] = ()) -> str:
@@ -59,8 +58,12 @@ def counts(verdicts: Iterable[Mapping[str, Any]], under_review: Iterable[str] = 
     if not words:
         return "not frozen yet"
     found = Counter(words)
-    others = [f"{found[word]} {word}" for word in (*list(COUNTED.values())[1:], UNDER_REVIEW) if found[word]]
+    others = [_number(found[word], word) for word in (*list(COUNTED.values())[1:], UNDER_REVIEW) if found[word]]
     return ", ".join([f"{found['hold']} of {len(words)} hold", *others])
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {SINGULAR.get(word, word) if count == 1 else word}"
 
 
 def table(paths: Iterable[Path]) -> str:

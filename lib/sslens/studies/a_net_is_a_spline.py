@@ -282,11 +282,10 @@ def answer(verdicts: Verdicts) -> str:
     """The notebook's question answered in one line, as the verdicts have it.
 
     >>> answer({claim.quantity: True for claim in CLAIMS})
-    'Yes: about N²/2 pieces; grids miss some, training thins them; 21 numbers tell texts, better trained, beyond
-    letters.'
+    'About N²/2 pieces; grids miss some, training thins them; 21 numbers tell texts, better trained, beyond letters.'
     """
     found = outcomes(verdicts)
-    words = ("about N²/2 pieces", "other than N²/2 pieces", "perhaps N²/2 pieces")
+    words = ("About N²/2 pieces", "Other than N²/2 pieces", "Perhaps N²/2 pieces")
     pieces = stated(about_half_the_square, found, words)
     grids = stated(grids_miss_regions, found, ("grids miss some", "grids find most", "grids may miss some"))
     words = ("training thins them", "training does not thin them", "training may thin them")
@@ -296,4 +295,4 @@ def answer(verdicts: Verdicts) -> str:
     trained = stated(training_makes_them_tell_more, found, words)
     words = ("beyond letters", "not beyond letters", "perhaps beyond letters")
     letters = stated(they_know_more_than_letters, found, words)
-    return f"Yes: {pieces}; {grids}, {thinned}; {NUMBERS} {apart}, {trained}, {letters}."
+    return f"{pieces}; {grids}, {thinned}; {NUMBERS} {apart}, {trained}, {letters}."

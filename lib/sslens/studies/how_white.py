@@ -291,6 +291,6 @@ def answer(verdicts: Verdicts) -> str:
     """The notebook's question answered in one line, as the verdicts have it.
 
     >>> answer({"loss by beta 0, 5 labels": True, "kNN on 8 columns, nested - PCA": False})
-    'Whitening costs few labels, nesting loses to PCA; 7 undecided.'
+    'Whitening costs few labels, nesting loses to PCA; 7 open.'
     """
     return in_one_line(verdicts, CLAUSES, others=OTHERS)

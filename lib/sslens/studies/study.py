@@ -68,7 +68,7 @@ def stated(claim: Claim, found: Mapping[str, bool | None], sentences: tuple[str,
 
 
 def in_one_line(verdicts: Verdicts, clauses: Mapping[Claim, tuple[str, str]], *, others: Sequence[Claim] = ()) -> str:
-    """What holds and what does not: a clause for each of some claims, numbers for the others and for what is undecided.
+    """What holds and what does not: a clause for each of some claims, numbers for the others and for what is open.
 
     The first words of a claim are said where it holds, the second where it does not.
 
@@ -76,14 +76,17 @@ def in_one_line(verdicts: Verdicts, clauses: Mapping[Claim, tuple[str, str]], *,
     >>> in_one_line({"rank ratio": True}, {claim: ("rank falls", "rank stays")})
     'Rank falls.'
     >>> in_one_line({"rank ratio": None}, {claim: ("rank falls", "rank stays")})
-    '1 undecided.'
+    '1 open.'
     """
     found = outcomes(verdicts)
     said = [stated(claim, found, (holds, fails, "")) for claim, (holds, fails) in clauses.items()]
     rest = [found.get(claim.quantity) for claim in others]
-    undecided = said.count("") + rest.count(None)
-    counts = {"more hold": rest.count(True), "more do not": rest.count(False), "undecided": undecided}
-    counted = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+    counts = {
+        ("more holds", "more hold"): rest.count(True),
+        ("more fails", "more fail"): rest.count(False),
+        ("open", "open"): said.count("") + rest.count(None),
+    }
+    counted = ", ".join(f"{count} {one if count == 1 else many}" for (one, many), count in counts.items() if count)
     line = "; ".join(filter(None, [", ".join(filter(None, said)), counted]))
     return f"{line[:1].upper()}{line[1:]}."
 

@@ -292,6 +292,6 @@ def answer(verdicts: Verdicts) -> str:
     """The notebook's question answered in one line, as the verdicts have it.
 
     >>> answer({"self-training - supervised": True, "label energy, true - redrawn": False})
-    'Leading directions hold no classes, self-training harms; 8 undecided.'
+    'Leading directions hold no classes, self-training harms; 8 open.'
     """
     return in_one_line(verdicts, CLAUSES, others=OTHERS)
