@@ -198,6 +198,16 @@ def test_curvature_is_of_the_trained_parameters_only_and_of_any_answer():
     assert curvature(Two(), torch.eye(2) * torch.tensor([1.0, 2.0]), **ask).value == pytest.approx(4)
 
 
+def test_curvature_is_the_same_in_either_memory_layout():
+    net, x = seeded(lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Flatten())), normal(0, 5, 3, 6, 6)
+    ask = {"loss": lambda y: y.square().mean(), "tolerance": 1e-8}
+    straight, last = (
+        curvature(net.to(memory_format=layout), x, generator=stream(0, "start"), **ask).value
+        for layout in (torch.contiguous_format, torch.channels_last)
+    )
+    assert last == pytest.approx(straight, rel=1e-9)
+
+
 def test_curvature_of_a_loss_linear_in_the_parameters_is_zero():
     net = nn.Linear(2, 1)
     assert curvature(net, torch.ones(3, 2), loss=lambda y: y.sum(), generator=stream(0, "start")).value == 0

@@ -3,7 +3,7 @@
 Networks are taken in eval mode: batch norm with its running statistics, no dropout. The caller's is left as it was.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated, Any, final
@@ -136,19 +136,20 @@ def curvature(
         value = loss(still(x.detach().to(trained[0])))
         if value.ndim or not (value.requires_grad and value.isfinite()):
             raise InputError("loss", value.detach(), "a finite number that depends on the parameters")
-        gradient = nn.utils.parameters_to_vector(
-            torch.autograd.grad(value, trained, create_graph=True, materialize_grads=True)
-        )
+        gradient = _vector(torch.autograd.grad(value, trained, create_graph=True, materialize_grads=True))
         # A loss that is linear in the parameters has a gradient without a graph, and a Hessian all the same.
-        gradient = gradient + 0 * nn.utils.parameters_to_vector(trained)
+        gradient = gradient + 0 * _vector(trained)
 
     def product(v: Float[Tensor, "p"]) -> Float[Tensor, "p"]:
-        return nn.utils.parameters_to_vector(
-            torch.autograd.grad(gradient, trained, v, retain_graph=True, materialize_grads=True)
-        ).detach()
+        return _vector(torch.autograd.grad(gradient, trained, v, retain_graph=True, materialize_grads=True)).detach()
 
     start = torch.randn(len(gradient), generator=generator, device=generator.device, dtype=torch.float64).to(gradient)
     return _largest(product, start, tolerance=tolerance, steps=steps)
+
+
+def _vector(tensors: Iterable[Tensor]) -> Float[Tensor, "p"]:
+    """All entries in a row; torch's ``parameters_to_vector`` refuses the weights of a channels-last network."""
+    return torch.cat([tensor.flatten() for tensor in tensors])
 
 
 def _largest(
