@@ -10,6 +10,8 @@ import torch
 
 from sslens import runtime
 
+collect_ignore = ["benchmarks/peer_loop.py"]  # is run by another interpreter, which has lightly
+
 
 @pytest.fixture(scope="session", autouse=True)
 def settled(tmp_path_factory):

@@ -19,6 +19,8 @@ RESULT = "application/vnd.sslens.result+json"
 """MIME type under which numbers travel in a notebook's outputs: values, and the tolerance they are to be held to."""
 WORDS = {True: "holds", False: "does not hold", None: "undecided"}
 MARKS = {True: "✓", False: "✗", None: "?"}
+UNDER_REVIEW, REVIEWED = "under review", "~"
+"""The word and the mark of a verdict whose quantity or statistics are contested, however it comes out."""
 KINDS = ("theorem", "published", "ours")
 """What stands behind a claim: a proof, a result in a paper, or an observation of this suite."""
 
@@ -46,6 +48,8 @@ class Claim:
     """What must be so for the claim to be tested at all; empty where nothing is asked for."""
     repetition: str = "seeds"
     """What is repeated, and counted by n: seeds, draws, margins."""
+    under_review: bool = False
+    """Whether the quantity or the statistics are contested: the verdict settles nothing until they are mended."""
     measured: Measured | None = None
     """How the quantity follows from what a notebook has measured, one number for each repetition."""
 
@@ -106,10 +110,18 @@ class Verdict:
         return False if high <= above or low >= below else None
 
     def line(self) -> str:
-        """One line for people; three significant digits."""
+        """One line for people; three significant digits.
+
+        >>> claim = Claim("Rank falls.", source="", quantity="rank ratio", below=0.5, under_review=True)
+        >>> Verdict(claim, Interval(0.2, 0.1, 0.3, 5), "").line()
+        '~ under review (now holds): Rank falls. (rank ratio 0.2, [0.1, 0.3] over 5 seeds; claimed < 0.5)'
+        """
         found = f"{self.claim.quantity} {self._spread()}; claimed {self.claim.bound}"
         where = f"; {self.setting}" if self.setting else ""
-        return f"{MARKS[self.holds]} {WORDS[self.holds]}: {self.claim.sentence} ({found}{where})"
+        outcome = f"{MARKS[self.holds]} {WORDS[self.holds]}"
+        if self.claim.under_review:
+            outcome = f"{REVIEWED} {UNDER_REVIEW} (now {WORDS[self.holds]})"
+        return f"{outcome}: {self.claim.sentence} ({found}{where})"
 
     def _spread(self) -> str:
         n, what = self.interval.n, self.claim.repetition
@@ -127,7 +139,7 @@ class Verdict:
         claim = self.claim
         words = {"sentence": claim.sentence, "source": claim.source, "quantity": claim.quantity, "kind": claim.kind}
         found = {"bound": claim.bound, "holds": self.holds, "setting": self.setting, "repetition": claim.repetition}
-        return words | found | numbers | {"line": self.line()}
+        return words | found | numbers | {"under_review": claim.under_review, "line": self.line()}
 
 
 @final

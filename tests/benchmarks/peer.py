@@ -26,7 +26,7 @@ from tests.benchmarks.steps import augmented, training
 HERE = Path(__file__).resolve().parents[2]
 ROUNDS, AIM, AIM_HALF = 3, 2.35, 3.0
 WORKERS = (0, 2)
-SETS = (("scattered_digits", "16x16x1", 60), (coloured_blobs.register(), "32x32x3", 28))
+SETS = (("scattered_digits", "16x16x1", 60), (coloured_blobs.NAME, "32x32x3", 28))
 """Data set, shape and steps of a round."""
 
 
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("python", type=Path)
     python = parser.parse_args().python
     runtime.configure_torch("cpu")
+    coloured_blobs.register()
     for dataset, shape, steps in SETS:
         ours: dict[str, list[float]] = {"float32": [], "bfloat16": []}
         theirs: list[float] = []

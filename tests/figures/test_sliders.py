@@ -55,6 +55,16 @@ def test_scrubbing_needs_figures_and_labels_of_their_own():
             scrub(pictures, labels)
 
 
+def test_the_slider_opens_at_a_label():
+    pictures = spectra(0.5, 0.25, 0.125)
+    for at, opened in ((0.0, 0), (0.05, 1), (None, 2)):
+        figure = scrub(pictures, [0.0, 0.05, 0.1], at=at)
+        assert figure.layout.sliders[0].active == opened
+        assert list(figure.data[0].y) == list(pictures[opened].data[0].y)
+    with pytest.raises(InputError, match=r"at must be one of \['0', '0.05', '0.1'\]. Got 0.2"):
+        scrub(pictures, [0.0, 0.05, 0.1], at=0.2)
+
+
 def test_figures_of_any_kind_can_be_scrubbed():
     pictures = [go.Figure(go.Bar(x=["cat"], y=[height])) for height in (1.0, 3.0)]
     figure = scrub(pictures, ["before", "after"])

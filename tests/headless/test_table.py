@@ -17,7 +17,6 @@ STUDY = '''"""Which rank?"""
 from dataclasses import dataclass
 
 NOTEBOOK = "12_tour"
-UNDER_REVIEW = ("loss",)
 
 
 def answer(verdicts):
@@ -50,19 +49,18 @@ def study(tmp_path, monkeypatch):
     sys.modules.pop("sslens.studies.tour", None)
 
 
-def verdicts(*outcomes):
-    return [
-        {"quantity": name, "holds": holds} for name, holds in zip(("rank", "loss", "bound"), outcomes, strict=False)
-    ]
+def verdicts(*outcomes, contested=("loss",)):
+    quantities = zip(("rank", "loss", "bound"), outcomes, strict=False)
+    return [{"quantity": name, "holds": holds, "under_review": name in contested} for name, holds in quantities]
 
 
-def lesson(path, *outcomes, stale=False):
+def lesson(path, *outcomes, contested=("loss",), stale=False):
     """A frozen notebook with verdicts that came out like this."""
     cell = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}, execution_count=1)
     notebook = new_notebook(cells=[new_markdown_cell("# Does rank | fall?\n\n**Claim** It does."), cell])
     if outcomes:
         mark = {"fingerprint": "0" if stale else fingerprint(notebook, path.stem), "profile": "lesson"}
-        notebook.metadata["sslens"] = mark | {"verdicts": verdicts(*outcomes)}
+        notebook.metadata["sslens"] = mark | {"verdicts": verdicts(*outcomes, contested=contested)}
     path.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, path)
     return path
@@ -88,9 +86,8 @@ def test_counts_and_answer_follow_every_verdict(outcomes, tmp_path):
 
 
 @pytest.mark.parametrize("holds", [True, False, None])
-def test_the_answer_takes_a_verdict_under_review_for_an_open_one(holds, tmp_path, monkeypatch):
-    path = lesson(tmp_path / "12_tour.ipynb", holds)
-    monkeypatch.setattr(studies.of_notebook(path.stem), "UNDER_REVIEW", ("rank",))
+def test_the_answer_takes_a_verdict_under_review_for_an_open_one(holds, tmp_path):
+    path = lesson(tmp_path / "12_tour.ipynb", holds, contested=("rank",))
     assert row(path).endswith(r"| 0 of 1 hold, 1 under review | The rank may fall \| or not. |")
 
 
@@ -105,8 +102,8 @@ def test_a_notebook_never_frozen_and_one_without_a_study_have_rows_too(tmp_path)
 
 
 def test_nothing_under_review_is_not_mentioned():
-    assert counts(verdicts(True, True, True)) == "3 of 3 hold"
-    assert counts(verdicts(False, False)) == "0 of 2 hold, 2 do not"
+    assert counts(verdicts(True, True, True, contested=())) == "3 of 3 hold"
+    assert counts([{"quantity": "rank", "holds": False}] * 2) == "0 of 2 hold, 2 do not"
 
 
 @pytest.fixture

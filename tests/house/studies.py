@@ -91,7 +91,7 @@ EXECUTED = [concludes_its_claims]
 
 
 def is_whole(study: ModuleType) -> Iterator[str]:
-    """It has a question, claims about a quantity each, and knows which of them are under review."""
+    """It has a question, and claims about a quantity each."""
     if not re.fullmatch(r"\S.*\?", study.QUESTION):
         yield f"{study.QUESTION!r} is no question"
     quantities = [claim.quantity for claim in study.CLAIMS]
@@ -99,7 +99,6 @@ def is_whole(study: ModuleType) -> Iterator[str]:
         yield f"claims about {quantities}"
     if any(not isinstance(claim, Claim) or not claim.source for claim in study.CLAIMS):
         yield "a claim without a source"
-    yield from (f"{name!r} is under review and no claim" for name in study.UNDER_REVIEW if name not in quantities)
 
 
 def answers_in_one_line(study: ModuleType) -> Iterator[str]:
@@ -120,17 +119,18 @@ def answers_in_one_line(study: ModuleType) -> Iterator[str]:
 def follows_its_verdicts(study: ModuleType) -> Iterator[str]:
     """What comes of a claim decides between three sentences, and between three counts unless it is under review."""
     for found in _starts(study):
-        for quantity in found:
+        for claim in study.CLAIMS:
+            quantity = claim.quantity
             every = [found | {quantity: holds} for holds in HOLDS]
             if len({study.answer(each) for each in every}) < len(HOLDS):
                 yield f"the answer does not follow the verdict about {quantity!r}: {study.answer(found)!r}"
             counted = {_counts(study, each) for each in every}
-            if len(counted) != (1 if quantity in study.UNDER_REVIEW else len(HOLDS)):
+            if len(counted) != (1 if claim.under_review else len(HOLDS)):
                 yield f"{quantity!r} is counted as {sorted(counted)}"
 
 
 def _counts(study: ModuleType, found: Mapping[str, bool | None]) -> str:
-    return counts([{"quantity": name, "holds": holds} for name, holds in found.items()], study.UNDER_REVIEW)
+    return counts([{"holds": found[each.quantity], "under_review": each.under_review} for each in study.CLAIMS])
 
 
 def _starts(study: ModuleType) -> Iterator[dict[str, bool | None]]:

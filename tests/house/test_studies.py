@@ -1,5 +1,6 @@
 """Every study and its notebook agree, and every answer follows its verdicts; each clause is tried on a breach."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -37,7 +38,7 @@ def answer(verdicts):
 def study(**changes):
     """The smallest study, with some of its parts changed."""
     made = ModuleType("sslens.studies.some_question")
-    parts = {"NOTEBOOK": "12_some_question", "QUESTION": "Does it rise?", "Setting": Setting, "UNDER_REVIEW": ()}
+    parts = {"NOTEBOOK": "12_some_question", "QUESTION": "Does it rise?", "Setting": Setting}
     parts |= {"rises": RISES, "falls": FALLS, "CLAIMS": (RISES, FALLS), "answer": answer}
     vars(made).update(parts | changes)
     return made
@@ -106,7 +107,6 @@ STUDY_BREACHES = [
         {"CLAIMS": (RISES, Claim("It falls.", source="", quantity="fall", below=0))},
         "without a source",
     ),
-    (studies.is_whole, {"UNDER_REVIEW": ("sink",)}, "'sink' is under review"),
     (studies.answers_in_one_line, {"answer": lambda _: "It rises"}, "'It rises'"),
     (studies.answers_in_one_line, {"answer": lambda _: "It\nrises."}, "rises"),
     (studies.answers_in_one_line, {"answer": lambda _: "It  rises."}, "rises"),
@@ -175,9 +175,9 @@ def test_a_planted_breach_in_a_study_is_caught(rule, changes, said):
 
 
 def test_a_verdict_under_review_is_never_counted(monkeypatch):
-    contested = study(UNDER_REVIEW=("rise", "fall"))
+    contested = study(CLAIMS=tuple(replace(claim, under_review=True) for claim in (RISES, FALLS)))
     assert list(studies.follows_its_verdicts(contested)) == []
-    monkeypatch.setattr(studies, "counts", lambda records, _: str([record["holds"] for record in records]))
+    monkeypatch.setattr(studies, "counts", lambda records: str([record["holds"] for record in records]))
     assert any("is counted as" in line for line in studies.follows_its_verdicts(contested))
 
 

@@ -79,7 +79,7 @@ def test_what_was_measured_at_the_ends_of_tasks_is_what_the_tasks_have_left(run)
         return float(next(network.parameters()).detach().norm())
 
     found = plasticity.after_each_task(runs, runs.networks_along(size, head=True))
-    right = [size(restore(run, index, head=True).double()) for index in (1, 2, 3)]
+    right = [size(restore(run, index, head=True)) for index in (1, 2, 3)]
     assert found.dims == ("run", "seed", "task")
     assert found.sel(run="one", seed=0).values.tolist() == right
 

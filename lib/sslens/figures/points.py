@@ -242,9 +242,10 @@ def dots(
     notes += ["no large dot: a seed without a value"] * any(np.isnan(each.mean).any() for each in found)
     labels = [str(label) for label in found[0].places]
     named = any(each.name for each in found)
-    figure = theme.figure(title, notes=notes, height=110 + 26 * len(labels), legend=False, headroom=34 * named)
+    figure = theme.figure(title, notes=notes, height=122 + 26 * len(labels), legend=False, headroom=34 * named)
     titles = [theme.panel_name(each.name) for each in found]
-    figure.set_subplots(1, len(found), shared_yaxes=True, horizontal_spacing=0.03, subplot_titles=titles)
+    shared: Any = {"shared_yaxes": True, "horizontal_spacing": 0.03, "x_title": _traces.axis_title(values)}
+    figure.set_subplots(1, len(found), subplot_titles=titles, **shared)
     for column, (each, style) in enumerate(zip(found, _panel_styles(found), strict=True), 1):
         for trace in _row_dots(each, labels, style=style, floor=floor):
             figure.add_trace(trace, row=1, col=column)
@@ -252,13 +253,12 @@ def dots(
             line = {"color": theme.NEUTRAL, "width": 1}
             panel: Any = {"row": 1, "col": column}
             figure.add_vline(reference, line=line, layer="below", **panel)
-    figure.update_annotations(font_size=12)
+    figure.update_annotations(font_size=12).update_layout(margin_b=56)  # the axis has one title under all panels
     figure.update_yaxes(type="category", autorange="reversed", ticklabelstandoff=6)
     decades = {"dtick": 1} if log and _decades(found, floor) > 1.5 else {}
-    figure.update_xaxes(
+    return figure.update_xaxes(
         **_scale(bool(log)), **decades, **theme.LEVEL, matches="x", nticks=4, range=None if span is None else [*span]
     )
-    return figure.update_xaxes(title_text=_traces.axis_title(values), row=1, col=(len(found) + 1) // 2)
 
 
 def _decades(found: Sequence[_traces.Series], floor: float | None) -> float:

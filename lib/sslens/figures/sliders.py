@@ -18,14 +18,16 @@ Cell = tuple[tuple[float, float], tuple[float, float]]
 """From left to right, and from bottom to top, in shares of the figure."""
 
 
-def scrub(figures: Sequence[go.Figure], labels: Sequence[object], *, name: str = "step") -> go.Figure:
+def scrub(
+    figures: Sequence[go.Figure], labels: Sequence[object], *, name: str = "step", at: object = None
+) -> go.Figure:
     """One figure with a slider through many, on common axes; it needs no kernel, so a static page can be scrubbed too.
 
-    It opens at the last figure, the end of training. Nothing plays by itself, if the page is written with
-    ``auto_play=False``; with ``KEYBOARD`` as its post-script the arrow keys move the slider.
+    It opens ``at`` a label, else at the last figure, the end of training. Nothing plays by itself, if the page is
+    written with ``auto_play=False``; with ``KEYBOARD`` as its post-script the arrow keys move the slider.
 
     Raises:
-        InputError: no figure, or not one label of its own for each.
+        InputError: no figure, not one label of its own for each, or none to open at.
 
     >>> one, two = (go.Figure(go.Scatter(y=[2.0, last])) for last in (1.0, 0.5))
     >>> [frame.name for frame in scrub([one, two], [0, 10]).frames]
@@ -36,29 +38,34 @@ def scrub(figures: Sequence[go.Figure], labels: Sequence[object], *, name: str =
         raise InputError("figures", list(figures), "at least one figure")
     if len(names) != len(figures) or len(set(names)) != len(names):
         raise InputError("labels", names, f"{len(figures)} different labels, one for each figure")
+    if at is not None and at not in labels:
+        raise InputError("at", at, f"one of {names}")
+    opened = len(names) - 1 if at is None else list(labels).index(at)
     pictures, layouts = _aligned(figures), [figure.to_dict()["layout"] for figure in figures]
     frames = [
         go.Frame(name=label, data=traces, layout={"title": layout.get("title", {})})
         for label, traces, layout in zip(names, pictures, layouts, strict=True)
     ]
-    scrubbed = go.Figure(pictures[-1], figures[-1].layout, frames)
+    scrubbed = go.Figure(pictures[opened], figures[opened].layout, frames)
     for axis, span in _common_ranges(figures).items():
         scrubbed.update_layout({axis: {"range": span}})
     tallest = max(layout.get("height", 380) for layout in layouts)
     highest = max(layout.get("margin", {}).get("t", 48) for layout in layouts)
-    return scrubbed.update_layout(sliders=[slider(names, name=name)], height=tallest + BELOW, margin_t=highest)
+    return scrubbed.update_layout(
+        sliders=[slider(names, name=name, at=opened)], height=tallest + BELOW, margin_t=highest
+    )
 
 
-def slider(names: Sequence[str], *, name: str) -> dict[str, Any]:
-    """A slider through the frames of these names, at the last of them, as a figure's layout holds it.
+def slider(names: Sequence[str], *, name: str, at: int) -> dict[str, Any]:
+    """A slider through the frames of these names, at one of them by its place, as a figure's layout holds it.
 
-    >>> slider(["0", "10"], name="step")["active"]
+    >>> slider(["0", "10"], name="step", at=1)["active"]
     1
     """
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     steps = [{"label": theme.text(label), "method": "animate", "args": [[label], at_once]} for label in names]
     now = {"prefix": f"{theme.text(name)} ", "font": {"size": 14}, "xanchor": "left"}
-    return {"active": len(names) - 1, "steps": steps, "currentvalue": now, "pad": {"t": 48, "b": 4}, "len": 1, "x": 0}
+    return {"active": at, "steps": steps, "currentvalue": now, "pad": {"t": 48, "b": 4}, "len": 1, "x": 0}
 
 
 def _aligned(figures: Sequence[go.Figure]) -> list[list[Any]]:
@@ -252,7 +259,9 @@ def _heading(picture: go.Figure, corner: Cell) -> dict[str, Any]:
 def _with_slider(figure: Any, names: Sequence[str], *, rows: int) -> go.Figure:
     above = figure.layout.margin.t + 20  # the names of the spans stand there
     height = above + 330 * rows + BELOW + 30 * bool(figure.layout.showlegend)
-    return figure.update_layout(sliders=[slider(names, name="step")], height=height, margin={"t": above, "r": 70})
+    return figure.update_layout(
+        sliders=[slider(names, name="step", at=len(names) - 1)], height=height, margin={"t": above, "r": 70}
+    )
 
 
 KEYBOARD = """

@@ -8,6 +8,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from sslens import studies
+from sslens.claims import UNDER_REVIEW
 from sslens.headless.lesson import MARK, stale_lesson
 from sslens.headless.notebook import question, read_notebook
 from sslens.store import write_atomic
@@ -18,7 +19,6 @@ BEGIN, END = "<!-- questions -->\n", "<!-- /questions -->"
 HEAD = "| question | claims | in short |\n|---|---|---|"
 STALE = " *(older than the code)*"
 """What a row says of a lesson that was frozen from other code."""
-UNDER_REVIEW = "under review"
 COUNTED = {True: "hold", False: "do not", None: "undecided"}
 SINGULAR = {"do not": "does not"}
 
@@ -34,11 +34,10 @@ def row(path: Path) -> str:
     notebook = read_notebook(path)
     mark = notebook.metadata.get(MARK, {})
     study, verdicts = studies.of_notebook(path.stem), mark.get("verdicts", [])
-    contested = getattr(study, "UNDER_REVIEW", ())
-    settled = [each | {"holds": None} if each["quantity"] in contested else each for each in verdicts]
+    settled = [each | {"holds": None} if _contested(each) else each for each in verdicts]
     link = f"[{question(notebook)}](notebooks/{path.name})"
     answer = study.answer(settled) if study is not None and verdicts else ""
-    cells = (link, counts(verdicts, contested), answer + _word_of_age(notebook, path.stem))
+    cells = (link, counts(verdicts), answer + _word_of_age(notebook, path.stem))
     return "| " + " | ".join(cell.replace("|", r"\|").strip() for cell in cells) + " |"
 
 
@@ -46,20 +45,25 @@ def _word_of_age(notebook: NotebookNode, name: str) -> str:
     return STALE if MARK in notebook.metadata and stale_lesson(notebook, name) else ""
 
 
-def counts(verdicts: Iterable[Mapping[str, Any]], under_review: Iterable[str] = ()) -> str:
+def counts(verdicts: Iterable[Mapping[str, Any]]) -> str:
     """How many verdicts came out how, in the form of a receipt; what is under review counts as nothing else.
 
-    >>> verdicts = [{"quantity": name, "holds": holds} for name, holds in (("rank", True), ("loss", True), ("z", None))]
-    >>> counts(verdicts), counts(verdicts[:2]), counts(verdicts, ["loss"]), counts([])
-    ('2 of 3 hold, 1 undecided', '2 of 2 hold', '1 of 3 hold, 1 undecided, 1 under review', 'not frozen yet')
+    >>> settled = [{"holds": holds} for holds in (True, True, None)]
+    >>> counts(settled), counts(settled[:2]), counts([])
+    ('2 of 3 hold, 1 undecided', '2 of 2 hold', 'not frozen yet')
+    >>> counts([*settled, {"holds": True, "under_review": True}])
+    '2 of 4 hold, 1 undecided, 1 under review'
     """
-    contested = set(under_review)
-    words = [UNDER_REVIEW if each["quantity"] in contested else COUNTED[each["holds"]] for each in verdicts]
+    words = [UNDER_REVIEW if _contested(each) else COUNTED[each["holds"]] for each in verdicts]
     if not words:
         return "not frozen yet"
     found = Counter(words)
     others = [_number(found[word], word) for word in (*list(COUNTED.values())[1:], UNDER_REVIEW) if found[word]]
     return ", ".join([f"{found['hold']} of {len(words)} hold", *others])
+
+
+def _contested(verdict: Mapping[str, Any]) -> bool:
+    return verdict.get("under_review", False)  # lessons frozen by an earlier version do not say it
 
 
 def _number(count: int, word: str) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sslens.measures.activations import listening
 from sslens.measures.features import checked_features
+from sslens.measures.spectrum.singular_values import singular_values
 from sslens.types import InputError, OneOf, Range, Scalar, checked
 
 CHUNK = 256
@@ -194,7 +195,7 @@ def jacobian_spectrum(net: nn.Module, x: Float[Tensor, "n *shape"], *, of: str =
     of = checked("of", of, Annotated[str, OneOf(("parameters", "inputs"))])
     blocks = _jacobians(net, x, of=of)
     if of == "parameters":
-        return torch.linalg.svdvals(blocks.flatten(0, 1))
+        return singular_values(blocks.flatten(0, 1))
     return torch.linalg.svdvals(blocks).flatten().sort(descending=True).values
 
 

@@ -61,8 +61,6 @@ rank_recovers = Claim(
     measured=_recovery,
 )
 CLAIMS = (rank_recovers,)
-UNDER_REVIEW: tuple[str, ...] = ()
-"""Quantities of verdicts that are contested, and being worked on."""
 
 
 def answer(verdicts: Verdicts) -> str:

@@ -226,6 +226,7 @@ about_half_the_square = Claim(
     quantity="regions over N²/2",
     above=0.1,
     below=1,
+    under_review=True,
     measured=_over_half_the_square,
 )
 grids_miss_regions = Claim(
@@ -240,6 +241,7 @@ training_thins_regions = Claim(
     source="Humayun et al. 2023",
     quantity="trained / untrained",
     below=1,
+    under_review=True,
     measured=lambda counts: ratio(_around_digits(counts, TRAINED), _around_digits(counts, UNTRAINED)),
 )
 numbers_tell_languages = Claim(
@@ -247,10 +249,11 @@ numbers_tell_languages = Claim(
     source="Balestriero et al. 2023",
     quantity="accuracy of 21 numbers",
     above=0.5,
+    under_review=True,
     measured=lambda accuracy: _accuracy(accuracy, f"{NUMBERS}, {TRAINED}"),
 )
 training_makes_them_tell_more = Claim(
-    "Training makes them tell more.",
+    "Training makes the 21 numbers tell more.",
     source="Balestriero et al. 2023",
     quantity="trained - untrained",
     above=0,
@@ -259,7 +262,7 @@ training_makes_them_tell_more = Claim(
     ),
 )
 they_know_more_than_letters = Claim(
-    "They know more than letters do.",
+    "The 21 numbers know more than letters do.",
     source="Balestriero et al. 2023",
     quantity="trained - bag",
     above=0,
@@ -274,15 +277,13 @@ CLAIMS = (
     training_makes_them_tell_more,
     they_know_more_than_letters,
 )
-UNDER_REVIEW = ("regions over N²/2", "trained / untrained", "accuracy of 21 numbers")
-"""Quantities of verdicts that are contested, and being worked on."""
 
 
 def answer(verdicts: Verdicts) -> str:
     """The notebook's question answered in one line, as the verdicts have it.
 
-    >>> answer({claim.quantity: True for claim in CLAIMS})
-    'About N²/2 pieces; grids miss some, training thins them; 21 numbers tell texts, better trained, beyond letters.'
+    >>> print(answer({claim.quantity: True for claim in CLAIMS}))
+    About N²/2 pieces; grids miss some, training thins them; 21 numbers name languages, better trained, beyond letters.
     """
     found = outcomes(verdicts)
     words = ("About N²/2 pieces", "Other than N²/2 pieces", "Perhaps N²/2 pieces")
@@ -290,7 +291,7 @@ def answer(verdicts: Verdicts) -> str:
     grids = stated(grids_miss_regions, found, ("grids miss some", "grids find most", "grids may miss some"))
     words = ("training thins them", "training does not thin them", "training may thin them")
     thinned = stated(training_thins_regions, found, words)
-    apart = stated(numbers_tell_languages, found, ("tell texts", "do not tell texts", "may tell texts"))
+    apart = stated(numbers_tell_languages, found, ("name languages", "name no languages", "may name languages"))
     words = ("better trained", "trained no better", "perhaps better trained")
     trained = stated(training_makes_them_tell_more, found, words)
     words = ("beyond letters", "not beyond letters", "perhaps beyond letters")

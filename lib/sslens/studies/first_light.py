@@ -104,7 +104,7 @@ def folds_around_test_images(runs: Runs, *, radius: float) -> DataArray:
     The same random directions around each image at every step.
     """
     trace = next(iter(runs.traces.values()))[0]
-    points = trace.reference.images[trace.held_out][:POINTS].double()
+    points = trace.reference.images[trace.held_out][:POINTS]
 
     def local_complexity(network: nn.Module) -> float:
         frame = stream(0, "frame")
@@ -151,22 +151,20 @@ collapses_without_stop_gradient = Claim(
     measured=lambda deviation: _collapsing(deviation).isel(step=-1),
 )
 loss_calls_it_a_success = Claim(
-    "The loss calls it a success.",
+    "The loss calls a collapse a success.",
     source="Chen & He 2021",
     quantity="loss left, healthy - collapsed",
     above=0,
     measured=lambda left: difference(_healthy(left).isel(step=-1), _collapsing(left).isel(step=-1)),
 )
 rank_sees_it = Claim(
-    "RankMe sees it.",
+    "RankMe sees the collapse.",
     source="Garrido et al. 2023",
     quantity="RankMe, collapsed / healthy",
     below=0.5,
     measured=lambda rank: ratio(_collapsing(rank).isel(step=-1), _healthy(rank).isel(step=-1)),
 )
 CLAIMS = (classes_are_learned, collapses_without_stop_gradient, loss_calls_it_a_success, rank_sees_it)
-UNDER_REVIEW: tuple[str, ...] = ()
-"""Quantities of verdicts that are contested, and being worked on."""
 
 
 def answer(verdicts: Verdicts) -> str:

@@ -206,6 +206,15 @@ def stacked(arrays: Mapping[str, DataArray], *, dim: str) -> DataArray:
     return concat(bare, DataArray(list(arrays), dims=dim, name=dim), join="exact", combine_attrs="drop_conflicts")
 
 
+def no_favourite(quality: DataArray) -> DataArray:
+    """A number that is the same for all runs: a blind choice among them.
+
+    >>> no_favourite(DataArray([0.5, 0.25])).values
+    array([0., 0.])
+    """
+    return 0 * quality
+
+
 def against(score: DataArray, *quantities: DataArray, sweeps: Mapping[str, Mapping[str, str]]) -> go.Figure:
     """Quantities of the runs against one score, the last of them on a logarithmic axis; what is bad on purpose, ringed.
 
@@ -266,6 +275,7 @@ def _higher(group: str) -> Claim:
         source="Garrido et al. 2023",
         quantity=f"Spearman, {group}",
         above=0,
+        under_review=group in CONTESTED,
         measured=lambda correlation: correlation.sel(choice=RANKME, sweep=group, drop=True),
     )
 
@@ -286,6 +296,8 @@ def nearer_is_better(group: str = ALL) -> Claim:
 
 
 TEMPERATURE = "SimCLR temperature"
+CONTESTED = ("SimCLR learning rate", ALL)
+"""Groups whose verdicts are under review."""
 higher_is_better = {group: _higher(group) for group in (*COMPARED, ALL)}
 """A claim for each group of runs."""
 choosing_is_cheap = Claim(
@@ -293,11 +305,10 @@ choosing_is_cheap = Claim(
     source="Garrido et al. 2023",
     quantity="regret",
     below=0.005,
+    under_review=True,
     measured=lambda lost: lost.sel(choice=RANKME, sweep=TEMPERATURE, drop=True),
 )
 CLAIMS = (*higher_is_better.values(), nearer_is_better(), choosing_is_cheap)
-UNDER_REVIEW = ("Spearman, SimCLR learning rate", "Spearman, all runs", "regret")
-"""Quantities of verdicts that are contested, and being worked on."""
 
 
 def verdicts(correlation: DataArray, lost: DataArray) -> list[Verdict]:
@@ -315,14 +326,15 @@ def answer(verdicts: Verdicts) -> str:
     """The notebook's question answered in one line, as the verdicts have it.
 
     >>> answer({claim.quantity: claim is not choosing_is_cheap for claim in CLAIMS})
-    'RankMe works for temperature, learning rate, covariance, variance, all runs; its choice costs; an exponent works.'
+    'RankMe works for temperature, learning rate, covariance, variance, all runs; its choice costs; exponent 1 is best.'
     """
     found = outcomes(verdicts)
     words = {True: "works for", False: "fails for", None: "may work for"}
     parts = {verb: _groups_with(found, outcome) for outcome, verb in words.items()}
     orders = ", ".join(f"{verb} {', '.join(groups)}" for verb, groups in parts.items() if groups)
     choice = stated(choosing_is_cheap, found, ("its choice is cheap", "its choice costs", "its choice may cost"))
-    nearness = stated(nearer_is_better(), found, ("an exponent works", "no exponent does", "an exponent may"))
+    words = ("exponent 1 is best", "exponent 1 is not", "exponent 1 may be")
+    nearness = stated(nearer_is_better(), found, words)
     return f"RankMe {orders}; {choice}; {nearness}."
 
 

@@ -259,17 +259,18 @@ folds_leave = Claim(
     measured=lambda folds: _turned(folds, "descent"),
 )
 folds_gather = Claim(
-    "Then they gather there.",
+    "Folds then gather at the data.",
     source="Humayun et al. 2024",
     quantity="folds, peak / valley",
     above=1,
     measured=lambda folds: _turned(folds, "ascent"),
 )
 folds_leave_again = Claim(
-    "Then they leave again.",
+    "In the end folds leave the data again.",
     source="Humayun et al. 2024",
     quantity="folds, end / peak",
     below=1,
+    under_review=True,
     measured=lambda folds: _turned(folds, "second_descent"),
 )
 robustness_comes_late = Claim(
@@ -294,10 +295,11 @@ relu_tires = Claim(
     measured=lambda loss: ratio(loss.sel(run=RELU).isel(task=-1), loss.sel(run=RELU).isel(task=0)),
 )
 layer_norm_keeps_fresh = Claim(
-    "Layer norm keeps it fresh.",
+    "Layer norm keeps a network fresh.",
     source="Lyle et al. 2023",
     quantity="loss, layer norm - ReLU",
     below=0,
+    under_review=True,
     measured=lambda loss: difference(loss.sel(run=LAYER_NORM).isel(task=-1), loss.sel(run=RELU).isel(task=-1)),
 )
 CLAIMS = (
@@ -309,8 +311,6 @@ CLAIMS = (
     relu_tires,
     layer_norm_keeps_fresh,
 )
-UNDER_REVIEW = ("folds, end / peak", "loss, layer norm - ReLU")
-"""Quantities of verdicts that are contested, and being worked on."""
 
 
 def answer(verdicts: Verdicts) -> str:

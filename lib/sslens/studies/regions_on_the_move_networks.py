@@ -87,10 +87,11 @@ def panels(values: DataArray, *, name: str) -> list[DataArray]:
 def _at_points(
     runs: Runs, measures: Mapping[str, Callable[[nn.Module], float]], *, name: str, head: bool = True
 ) -> DataArray:
-    """Several measures of each network, which is restored once for all of them."""
+    """Several measures of each network in float64, which is restored once for all of them."""
 
     def of_all(network: nn.Module) -> Float64[Tensor, "points"]:
-        return torch.tensor([measure(network) for measure in measures.values()], dtype=torch.float64)
+        double = network.double()
+        return torch.tensor([measure(double) for measure in measures.values()], dtype=torch.float64)
 
     found = runs.networks_along(of_all, head=head, per="points", name=name)
     return found.assign_coords(points=list(measures))

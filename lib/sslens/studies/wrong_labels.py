@@ -35,7 +35,7 @@ from sslens.studies.wrong_labels_features import (
 )
 from sslens.studies.wrong_labels_self_training import ANGLE, self_training
 from sslens.train import Config, Runs, learned
-from sslens.types import Dataset, OneOf, Range, checked_dataclass
+from sslens.types import Dataset, Images, OneOf, Range, checked_dataclass
 from sslens.views import RECIPES
 
 __all__ = [
@@ -43,17 +43,18 @@ __all__ = [
     "LOSSES",
     "NOTEBOOK",
     "QUESTION",
-    "UNDER_REVIEW",
     "Setting",
     "accuracy_by_noise",
     "accuracy_of_heads",
     "accuracy_of_networks",
     "accuracy_over_margins",
+    "angles",
     "answer",
     "booster_accuracies",
     "configs",
     "energy_in_ten_directions",
     "exercise_truths",
+    "few_images",
     "jacobian_spectra",
     "label_energy",
     "linear_booster",
@@ -122,6 +123,24 @@ def training_images(runs: Runs) -> Dataset:
     return learned(Config.of_json(runs[CONTRASTIVE][0].config))
 
 
+def few_images(setting: Setting, data: Dataset) -> Images:
+    """The first images, as many as a Jacobian in all weights is taken on.
+
+    >>> few_images(Setting(profile="smoke"), learned(Config())).shape
+    torch.Size([2, 1, 16, 16])
+    """
+    return data.images[: 2 if setting.profile == "smoke" else 5]
+
+
+def angles(setting: Setting) -> list[float]:
+    """By which pools are turned, in degrees.
+
+    >>> angles(Setting(profile="smoke"))
+    [0.0, 45.0]
+    """
+    return [0.0, 45.0] if setting.profile == "smoke" else [0.0, 15.0, 30.0, 45.0, 60.0]
+
+
 def exercise_truths(runs: Runs, boosters: DataArray) -> tuple[float, int, float]:
     """The right answers to the three exercises.
 
@@ -181,17 +200,19 @@ head_loses_less = Claim(
     source="Xue et al. 2022",
     quantity="loss, supervised at its end - head",
     above=0,
+    under_review=True,
     measured=_lost_more_than_head("supervised, at its end"),
 )
 less_than_the_best_snapshot = Claim(
-    "Less even than the best snapshot.",
+    "A linear head loses less even than the best snapshot.",
     source="Xue et al. 2022",
     quantity="loss, supervised at its best - head",
     above=0,
+    under_review=True,
     measured=_lost_more_than_head("supervised, best snapshot"),
 )
 head_is_ahead = Claim(
-    "At 60 % noise it is ahead.",
+    "At 60 % noise a linear head is ahead.",
     source="Xue et al. 2022",
     quantity="accuracy at 60 % noise, head - supervised at its end",
     above=0,
@@ -202,20 +223,22 @@ directions_hold_classes = Claim(
     source="Xue et al. 2022",
     quantity="label energy, true - redrawn",
     above=0,
+    under_review=True,
     measured=_true_energy_over("trained, redrawn labels"),
 )
 training_puts_them_there = Claim(
-    "Contrastive training puts them there.",
+    "Contrastive training puts classes into leading directions.",
     source="Xue et al. 2022",
     quantity="label energy, SimCLR - untrained",
     above=0,
     measured=_true_energy_over("untrained, true labels"),
 )
 stable_rank_is_lower = Claim(
-    "Its Jacobian is of lower stable rank.",
+    "Contrastive training lowers the stable rank of the Jacobian.",
     source="Xue et al. 2022",
     quantity="stable rank, SimCLR / untrained",
     below=1,
+    under_review=True,
     measured=_stable_rank_ratio,
 )
 noise_defeats_lines = Claim(
@@ -223,11 +246,12 @@ noise_defeats_lines = Claim(
     source="Long & Servedio 2010",
     quantity="points right by lines, 20 % flipped",
     below=0.75,
+    under_review=True,
     repetition="margins",
     measured=lambda accuracy: accuracy.sel(run="lines, logistic loss"),
 )
 trees_resist = Claim(
-    "It does not defeat boosted trees.",
+    "Noise does not defeat boosted trees.",
     source="Mansour et al. 2022",
     quantity="points right by trees, 20 % flipped",
     above=0.95,
@@ -247,6 +271,7 @@ two_predictors_help = Claim(
     source="Jia et al. 2023",
     quantity="bidirectional - self-training",
     above=0,
+    under_review=True,
     repetition="draws",
     measured=_better_than("bidirectional", "self-training"),
 )
@@ -254,7 +279,7 @@ CLAUSES: Mapping[Claim, tuple[str, str]] = {
     head_loses_less: ("linear heads lose less than networks", "linear heads lose no less than networks"),
     directions_hold_classes: ("leading directions hold classes", "leading directions hold no classes"),
     trees_resist: ("boosted trees resist", "boosted trees do not resist"),
-    self_training_harms: ("self-training harms", "self-training does no harm"),
+    self_training_harms: ("self-training on a turned pool harms", "self-training on a turned pool does no harm"),
 }
 """What is said of a claim where it holds, and where it does not; the others are counted."""
 OTHERS = (
@@ -277,21 +302,12 @@ CLAIMS = (
     self_training_harms,
     two_predictors_help,
 )
-UNDER_REVIEW = (
-    head_loses_less.quantity,
-    less_than_the_best_snapshot.quantity,
-    directions_hold_classes.quantity,
-    stable_rank_is_lower.quantity,
-    noise_defeats_lines.quantity,
-    two_predictors_help.quantity,
-)
-"""Quantities of verdicts that are contested, and being worked on."""
 
 
 def answer(verdicts: Verdicts) -> str:
     """The notebook's question answered in one line, as the verdicts have it.
 
     >>> answer({"self-training - supervised": True, "label energy, true - redrawn": False})
-    'Leading directions hold no classes, self-training harms; 8 open.'
+    'Leading directions hold no classes, self-training on a turned pool harms; 8 open.'
     """
     return in_one_line(verdicts, CLAUSES, others=OTHERS)

@@ -164,7 +164,7 @@ class Runs:
         per: str = "sample",
         name: str = "",
     ) -> DataArray:
-        """A number of the network itself as it was at every snapshot, in eval mode, float64, on the CPU.
+        """A number of the network itself as it was at every snapshot, in eval mode, in its own precision, on the CPU.
 
         The encoder alone, or with its ``head`` behind it.
 
@@ -173,7 +173,7 @@ class Runs:
         """
 
         def of_network(trace: Trace, snapshot: Snapshot) -> Number:
-            return measure(restore(trace, trace.snapshots.index(snapshot), head=head).double())
+            return measure(restore(trace, trace.snapshots.index(snapshot), head=head))
 
         return self._measured(of_network, (per, "both"), at, _name(measure, name))
 
