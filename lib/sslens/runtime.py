@@ -64,7 +64,8 @@ def configure_torch(device: str = "auto", *, deterministic: bool = True) -> torc
         raise InputError("device", device, "'cpu' or 'auto'", "No CUDA device is visible to torch.")
     torch.set_num_threads(threads())
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    # the same as use_deterministic_algorithms(deterministic, warn_only=True), which imports torch's compiler: seconds
+    torch.set_deterministic_debug_mode("warn" if deterministic else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] - 8 % of a CPU step
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.allow_tf32 = False  # snapshots are taken in full float32; training has its own bfloat16
