@@ -73,10 +73,42 @@ def test_numbers_that_are_none_are_refused(values):
         BELOW.judge(values, setting="digits")
 
 
-@pytest.mark.parametrize("array", [DataArray(0.1), DataArray([[0.1]], dims=["run", "seed"]), seeds()])
+@pytest.mark.parametrize(
+    "array",
+    [DataArray(0.1), DataArray([[0.1]], dims=["run", "seed"]), seeds(), seeds(0.1, 0.2).rename(seed="step"),
+     DataArray([0.1, 0.2], {"run": ["a", "b"]})],
+)  # fmt: skip
 def test_an_array_that_is_not_one_number_for_each_repetition_is_refused(array):
     with pytest.raises(InputError, match="values must be"):
         BELOW.judge(array)
+
+
+@pytest.mark.parametrize("repetition", ["seeds", "draws", "margins"])
+def test_the_dimension_is_the_one_that_the_claim_repeats(repetition):
+    claim, dims = replace(BELOW, repetition=repetition), ["seed", "draw", "margin", "step"]
+    for dim in dims:
+        array = DataArray([0.1, 0.1, 0.1], {dim: [1, 2, 3]})
+        if f"{dim}s" == repetition:
+            assert f"over 3 {repetition}" in claim.judge(array).line()
+            continue
+        with pytest.raises(InputError, match=rf"numbers along {repetition[:-1]} alone\. Got \('{dim}',\)"):
+            claim.judge(array)
+
+
+def test_a_repetition_that_is_there_twice_is_refused():
+    array = DataArray([0.1, 0.1, 0.1], {"seed": [0, 1, 0]})
+    with pytest.raises(InputError, match=r"labels of seed must be all different.*Got \[0, 1, 0\]"):
+        BELOW.judge(array)
+    assert BELOW.judge(DataArray([0.1, 0.1, 0.1], dims="seed")).holds
+
+
+def test_what_is_judged_is_there_and_is_one_array_unless_the_claim_says_what_to_make_of_several():
+    with pytest.raises(InputError, match="arrays must be at least one"):
+        BELOW.judge()
+    with pytest.raises(InputError, match="arrays must be at least one"):
+        replace(BELOW, measured=difference).judge()
+    with pytest.raises(InputError, match=r"without Claim\.measured one alone\. Got '2 of them'"):
+        BELOW.judge([0.1, 0.1], [0.2, 0.2])
 
 
 # From labelled numbers
@@ -102,6 +134,15 @@ def test_a_run_that_diverged_leaves_the_claim_undecided_and_is_counted_and_said(
     assert "not to be had: of 3 seeds at least one diverged" in verdict.line()
     assert verdict.line().startswith("? undecided")
     assert verdict.record()["mean"] is None and verdict.record()["n"] == 3
+
+
+@pytest.mark.parametrize("values", [[0.1, math.inf], [-math.inf, 0.1], [math.inf, -math.inf], [math.inf]])
+def test_an_infinite_number_leaves_the_claim_undecided_and_is_not_called_a_divergence(values):
+    verdict = BELOW.judge(seeds(*values))
+    assert verdict.holds is None and verdict.record()["mean"] is verdict.record()["low"] is None
+    assert f"not to be had: not a finite number in at least one of {len(values)} seeds;" in verdict.line()
+    json.dumps(conclude(verdict)._repr_mimebundle_(), allow_nan=False)
+    assert "at least one diverged" in BELOW.judge(seeds(*values, math.nan)).line()
 
 
 def test_the_setting_is_that_of_the_array_unless_it_is_given():
@@ -184,6 +225,23 @@ def test_receipt_echoes_nonce_parameters_and_verdicts(attempt):
     found = left()
     assert found["nonce"] == "abc" and found["parameters"] == {"seed": 3, "missing": None}
     assert [verdict["quantity"] for verdict in found["verdicts"]] == ["rank ratio"]
+
+
+def test_receipt_has_the_verdicts_once_whatever_names_they_have(attempt):
+    left = attempt()
+    conclusion, equal = (conclude(BELOW.judge([0.1, 0.2])) for _ in range(2))
+    receipt({"verdicts": conclusion, "mine": conclusion})
+    assert len(left()["verdicts"]) == 1
+    receipt({"verdicts": conclusion, "mine": conclusion, "other": equal})
+    assert len(left()["verdicts"]) == 2
+
+
+def test_receipt_keeps_what_can_be_written_beside_an_array_that_cannot(attempt, tmp_path):
+    left = attempt(results=str(tmp_path / "results.json"))
+    days = DataArray(np.array(["2024-01-01"], "datetime64[ns]"), dims="seed")
+    with pytest.warns(UserWarning, match=r"results\.json leaves out what cannot be written: days \("):
+        receipt({"verdicts": conclude(BELOW.judge([0.1, 0.2])), "days": days, "rank": seeds(0.1)})
+    assert list(load_arrays(tmp_path / "results.json")) == ["rank"] and len(left()["verdicts"]) == 1
 
 
 def test_receipt_leaves_the_labelled_numbers_where_the_runner_wants_them(attempt, tmp_path):

@@ -1,11 +1,16 @@
 """Fingerprints of code follow imports and syntax; words, layout and registries leave them."""
 
+import importlib
+import linecache
+import sys
 import textwrap
 
 import pytest
+import torch
 
 from sslens import fingerprint
 from sslens.fingerprint import of_class, of_modules
+from sslens.types import InputError
 
 FILES = {
     "house/__init__.py": "",
@@ -36,7 +41,7 @@ FILES = {
     """,
     "house/unused.py": "x = 1",
 }
-CACHES = ("of_modules", "_imported", "_tree", "_code_of", "_path")
+CACHES = ("_reached", "_imported", "_tree", "_code_of", "_path")
 
 
 @pytest.fixture
@@ -145,11 +150,77 @@ def test_a_class_is_taken_with_what_it_uses(monkeypatch):
     assert of_class(Mine) != first
 
 
+WEIGHTS = {"a": 1.0}
+LIST = [1.0]
+BULK = torch.arange(3.0)
+STATE = torch.Generator()
+
+
+class Fed:
+    def compute(self):
+        return WEIGHTS["a"] * LIST[0] * BULK
+
+
+class Vague:
+    def compute(self):
+        return STATE
+
+
+def closing(gamma):
+    class Closed:
+        def compute(self):
+            return gamma
+
+    return Closed
+
+
+def test_values_count_by_their_content(monkeypatch):
+    seen = {of_class(Fed)}
+    for name, value in {"WEIGHTS": {"a": 2.0}, "LIST": [2.0], "BULK": torch.arange(4.0)}.items():
+        monkeypatch.setattr(f"{__name__}.{name}", value)
+        seen.add(of_class(Fed))
+    assert len(seen) == 4
+    assert of_class(closing(1.0)) == of_class(closing(1.0)) != of_class(closing(2.0))
+
+
+def test_a_value_without_a_content_is_refused():
+    with pytest.raises(InputError, match="STATE must be a value whose content can be written down"):
+        of_class(Vague)
+
+
+def test_what_comes_from_other_files_counts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_mine.py").write_text(
+        "import of_helper\nfrom of_helper import scaled\nfrom sslens.objectives import VICReg\n"
+        "class Mine:\n    def compute(self, z):\n        return scaled(of_helper.again(z)) + VICReg().terms(z)\n"
+    )
+    seen = set()
+    for scale, again in ((1, 1), (2, 1), (2, 3)):
+        code = f"SCALE = {scale}\ndef scaled(z):\n    return SCALE * z\ndef again(z):\n    return {again} * z\n"
+        (tmp_path / "of_helper.py").write_text(code)
+        for name in ("of_mine", "of_helper"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        linecache.clearcache()
+        seen.add(of_class(importlib.import_module("of_mine").Mine))
+    assert len(seen) == 3
+    used = fingerprint._used(importlib.import_module("of_mine").Mine)
+    assert used["sslens.objectives.vicreg.VICReg"] == of_modules("sslens.objectives.vicreg")
+
+
 def test_a_class_that_no_file_holds_is_an_error():
     namespace = {"__name__": __name__}
     exec("class Nowhere:\n    def compute(self):\n        return 1", namespace)
     with pytest.raises(OSError, match="Nowhere"):
         of_class(namespace["Nowhere"])
+
+
+def test_a_library_that_changed_under_a_running_process_is_refused(house, monkeypatch):
+    house()
+    monkeypatch.setattr(fingerprint, "_AT_START", {path: (0, 0) for path in fingerprint.ROOT.rglob("tools.py")})
+    with pytest.raises(InputError, match=r"tools\.py must be as it was when this process began.*Restart it"):
+        house()
+    assert house(of=("house.unused",))
 
 
 def test_the_real_library_has_one():

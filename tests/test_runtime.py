@@ -123,6 +123,10 @@ def test_the_profile_given_yields_to_the_environment(alone):
     assert runtime.profile("lesson") == "lesson"
     alone.setenv("SSLENS_PROFILE", "smoke")
     assert runtime.profile("full") == "smoke"
+    alone.setenv("SSLENS_LIVE", "1")
+    assert runtime.profile("smoke") == "smoke"
+    with pytest.warns(UserWarning, match="Profile smoke, as SSLENS_PROFILE in the environment says, not full"):
+        assert runtime.profile("full") == "smoke"
 
 
 def test_an_unknown_profile_is_refused(alone):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from xarray import DataArray
 
@@ -174,6 +174,7 @@ ARRAYS = {
     "single": DataArray(3.0),
     "whole": DataArray([1.0, 2.0], {"seed": [0, 1]}),
     "counts": DataArray([1, 2], {"seed": [0, 1]}),
+    "coarse": DataArray(np.array([0.1, 2.0], np.float32), {"run": np.array(["a", "b"], object)}, ["run"]),
     "unlabelled": DataArray([[1.0], [2.0]], dims=["sample", "place"]),
     "nothing": DataArray(np.empty((0, 2)), dims=["seed", "step"]),
     "marked": DataArray([1.0], {"seed": [0]}).assign_coords(status=("seed", ["diverged"]), origin=("seed", [17])),
@@ -188,16 +189,62 @@ def test_labelled_numbers_come_back_as_they_were(tmp_path):
         same(found[name], array)
 
 
-@pytest.mark.parametrize("values", [[1.0, math.nan], [math.nan, math.nan], [1.0, math.inf], math.nan])
-def test_what_is_no_number_is_null_in_the_file_and_nan_again(tmp_path, values):
-    save_arrays(tmp_path / "x.json", {"x": DataArray(values)})
-    json.loads((tmp_path / "x.json").read_text(), parse_constant=lambda word: pytest.fail(word))
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "values",
+    [[1.0, math.nan], [math.nan, math.nan], [1.0, math.inf], math.nan, math.inf, [[-math.inf], [math.nan]], [math.inf]],
+)
+def test_numbers_that_json_does_not_have_come_back(tmp_path, values, kind):
+    save_arrays(tmp_path / "x.json", {"x": DataArray(np.array(values, kind))})
+    content = json.loads((tmp_path / "x.json").read_text(), parse_constant=lambda word: pytest.fail(word))
+    words = {1.0: 1.0, math.inf: "Infinity", -math.inf: "-Infinity"}
+    assert np.array(content["x"]["data"], object).ravel().tolist() == [words.get(v) for v in np.ravel(values).tolist()]
     array = load_arrays(tmp_path / "x.json")["x"]
-    expected = np.where(np.isfinite(values), values, np.nan)
-    np.testing.assert_array_equal(array.values, expected)
-    assert array.dtype == np.float64
+    np.testing.assert_array_equal(array.values, values)
+    assert array.dtype == kind
 
 
+def test_infinite_numbers_come_back_in_coordinates_and_attributes_and_words_stay_words(tmp_path):
+    array = DataArray([1.0, 2.0], {"bound": [-math.inf, math.inf]}, attrs={"within": [0.0, math.inf], "unit": "m"})
+    words = DataArray(["Infinity", "far"], dims="seed")
+    save_arrays(tmp_path / "x.json", {"x": array, "words": words})
+    found = load_arrays(tmp_path / "x.json")
+    same(found["x"], array)
+    same(found["words"], words)
+
+
+STRAY = {
+    "days": DataArray(np.array(["2024-01-01"], "datetime64[ns]"), dims="seed"),
+    "complex": DataArray([1j]),
+    "objects": DataArray(np.array([object(), {}], object)),
+    "infinite object": DataArray(np.array([math.inf, "a"], object)),
+    "attribute": DataArray([1.0], attrs={"model": object()}),
+    "stacked": DataArray(np.ones((2, 2)), {"a": [0, 1], "b": [0, 1]}).stack(z=("a", "b")),
+    "day of a seed": DataArray([1.0], {"seed": np.array(["2024-01-01"], "datetime64[ns]")}),
+    "numbered": DataArray([1.0], dims="seed").assign_coords({3: ("seed", [1])}),
+}
+
+
+def test_arrays_that_json_cannot_hold_are_left_out_and_named(tmp_path):
+    with pytest.warns(UserWarning, match=r"^x\.json leaves out what cannot be written: ") as caught:
+        save_arrays(tmp_path / "x.json", ARRAYS | STRAY)
+    content, found = json.loads((tmp_path / "x.json").read_text()), load_arrays(tmp_path / "x.json")
+    assert len(caught) == 1 and all(f"{name} (" in str(caught[0].message) for name in STRAY)
+    assert all(content[name].keys() == {"left_out"} for name in STRAY)
+    assert content["complex"] == {"left_out": "TypeError: Object of type complex is not JSON serializable"}
+    assert list(found) == sorted(ARRAYS)
+    for name, array in ARRAYS.items():
+        same(found[name], array)
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path):
+    coords = '{"seed": {"dims": ["seed"], "attrs": {}, "data": [0, 1]}}'
+    values = f'"attrs": {{"unit": "m"}}, "data": [1.0, null], "coords": {coords}, "name": null, "shape": [2]'
+    (tmp_path / "x.json").write_text(f'{{"x": {{"dims": ["seed"], {values}}}}}')
+    same(load_arrays(tmp_path / "x.json")["x"], DataArray([1.0, math.nan], {"seed": [0, 1]}, attrs={"unit": "m"}))
+
+
+@settings(deadline=None)
 @given(some.lists(some.floats(allow_infinity=False), min_size=1, max_size=5), some.text(max_size=5))
 def test_every_number_comes_back_to_the_last_digit(tmp_path_factory, values, name):
     path = tmp_path_factory.getbasetemp() / "number.json"
@@ -208,8 +255,10 @@ def test_every_number_comes_back_to_the_last_digit(tmp_path_factory, values, nam
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{", '{"a": 1}', '{"a": {"dims": ["x"]}}', '{"a": {"dims": ["x"], "data": [[1]]}}', "\xff"]
-)
+    "content",
+    ["", "[]", "{", '{"a": 1}', '{"a": {"dims": ["x"]}}', '{"a": {"dims": ["x"], "data": [[1]]}}', "\xff",
+     '{"a": {"dims": [], "data": 1000, "dtype": "int8", "shape": [], "coords": {}, "attrs": {}}}'],
+)  # fmt: skip
 def test_a_file_that_holds_no_labelled_numbers_is_named(tmp_path, content):
     (tmp_path / "x.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(DamagedFile, match=r"x\.json"):

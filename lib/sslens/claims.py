@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, final
 
+import numpy as np
 from xarray import DataArray
 
 from sslens.runtime import canonical_json
-from sslens.statistics import Interval, interval
+from sslens.statistics import Interval, interval, labels
 from sslens.store import save_arrays, write_atomic
 from sslens.types import InputError, OneOf, checked
 
@@ -47,7 +48,7 @@ class Claim:
     premise: str = ""
     """What must be so for the claim to be tested at all; empty where nothing is asked for."""
     repetition: str = "seeds"
-    """What is repeated, and counted by n: seeds, draws, margins."""
+    """What is repeated, and counted by n: seeds, draws, margins. Their dimension has its name without the s: seed."""
     under_review: bool = False
     """Whether the quantity or the statistics are contested: the verdict settles nothing until they are mended."""
     measured: Measured | None = None
@@ -72,18 +73,32 @@ class Claim:
         """Hold the claim against what was measured, by the 95 % Student-t interval of one number per repetition.
 
         The numbers are those that ``measured`` makes of the arrays, or the one array itself. A single repetition never
-        decides: its interval is unbounded. Nor does one that diverged: the interval is NaN, and the verdict says so.
+        decides: its interval is unbounded. Nor does one that diverged or is infinite: the verdict says which it was.
         ``setting`` names data and length of training; without it the array's own is taken.
 
         Raises:
-            InputError: no number, or not one for each repetition.
+            InputError: no array, several without ``measured``, no number, another dimension than the repetition's, or
+                two numbers for one of its labels.
         """
+        count = len(arrays)
+        if count == 0 or (count > 1 and not self.measured):
+            raise InputError("arrays", f"{count} of them", "at least one, and without Claim.measured one alone")
         found = self.measured(*arrays) if self.measured else arrays[0]
         if not isinstance(found, DataArray):
             return Verdict(self, Interval.of(found), setting)
         settings = [array.attrs.get("setting", "") for array in (found, *arrays) if isinstance(array, DataArray)]
-        over = str(next(iter(found.dims), self.repetition))
-        return Verdict(self, interval(found, over=over), setting or next(filter(None, settings), ""))
+        over = self.repetition.removesuffix("s")
+        return Verdict(self, _interval(found, over), setting or next(filter(None, settings), ""))
+
+
+def _interval(found: DataArray, over: str) -> Interval:
+    """The interval over repetitions, all different; its mean is infinite where a number is and none diverged."""
+    spread, names = interval(found, over=over), labels(found, over)
+    if len(set(names)) < len(names):
+        raise InputError(f"labels of {over}", names, "all different, one for each repetition")
+    if np.isinf(found.values).any() and not np.isnan(found.values).any():
+        return Interval(math.inf, math.nan, math.nan, spread.n)
+    return spread
 
 
 @final
@@ -127,13 +142,15 @@ class Verdict:
         n, what = self.interval.n, self.claim.repetition
         if math.isnan(self.interval.mean):
             return f"not to be had: of {n} {what} at least one diverged"
+        if math.isinf(self.interval.mean):
+            return f"not to be had: not a finite number in at least one of {n} {what}"
         mean, low, high = (f"{value:.3g}" for value in (self.interval.mean, self.interval.low, self.interval.high))
         return (
             f"{mean}, [{low}, {high}] over {n} {what}" if n > 1 else f"{mean}, a single one of the {what}, no interval"
         )
 
     def record(self) -> dict[str, Any]:
-        """The verdict as plain JSON values, its line among them; an unbounded end of the interval becomes null."""
+        """The verdict as plain JSON values, its line among them; what is no finite number becomes null."""
         numbers = {name: getattr(self.interval, name) for name in ("mean", "low", "high", "n")}
         numbers = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         claim = self.claim
@@ -190,7 +207,8 @@ def receipt(namespace: Mapping[str, Any]) -> None:
 
     The runner names a file in ``SSLENS_ATTEMPT`` that says what to echo and where; without one nothing happens, so
     the call costs a person exploring the notebook nothing. The notebook's labelled numbers, by the names they have
-    there, go into a file of their own where the runner names one.
+    there, go into a file of their own where the runner names one. What has several names there counts once among the
+    verdicts.
 
     >>> receipt(globals())
     """
@@ -199,8 +217,8 @@ def receipt(namespace: Mapping[str, Any]) -> None:
     attempt = json.loads(Path(os.environ["SSLENS_ATTEMPT"]).read_text())
     public = {name: value for name, value in namespace.items() if name[:1] != "_"}
     parameters = {name: namespace.get(name) for name in attempt["parameters"]}
-    conclusions = [value for value in public.values() if isinstance(value, Conclusion)]
-    verdicts = [verdict.record() for conclusion in conclusions for verdict in conclusion.verdicts]
+    conclusions = {id(value): value for value in public.values() if isinstance(value, Conclusion)}
+    verdicts = [verdict.record() for conclusion in conclusions.values() for verdict in conclusion.verdicts]
     if "results" in attempt:
         arrays = {name: value for name, value in public.items() if isinstance(value, DataArray)}
         save_arrays(Path(attempt["results"]), arrays)

@@ -4,19 +4,24 @@ import ast
 import hashlib
 import inspect
 import linecache
+import re
 import sys
+import sysconfig
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, final
+
+import torch
+
+from sslens.types import InputError
 
 ROOT = Path(__file__).parent
 HOUSE = ROOT.name
 
 
-@cache
 def of_modules(*names: str) -> str:
     """32 hexadecimal digits of the syntax trees of these modules and of all they import from this library.
 
@@ -26,60 +31,124 @@ def of_modules(*names: str) -> str:
 
     Raises:
         ModuleNotFoundError: a name that is no module of this library.
+        InputError: a file that was changed since this process began, which may still compute what it said before.
 
     >>> of_modules("sslens.types") == of_modules("sslens.types"), len(of_modules("sslens.types"))
     (True, 32)
     """
-    content = hashlib.sha256()
-    for name in sorted(_reached(names)):
-        content.update(f"{name}\0{_code_of(name)}\0".encode())
-    return content.hexdigest()[:32]
+    reached = _reached(names)
+    for name in reached:
+        _check_unchanged(_path(name))
+    return _digest((name, _code_of(name)) for name in reached)
 
 
 def of_class(kind: type) -> str:
-    """32 hexadecimal digits of a class that was written outside this library, with all that it uses of its own module.
+    """32 hexadecimal digits of a class that was written outside this library, with all that decides what it does.
 
-    That is every class, function and plain value there that its code names, and those that they name in turn.
+    That is every class, function and value that its code names, in its own module and in others that are not
+    installed packages, and what those name in turn; of this library the modules that it takes something from. Values
+    count by their content, those that a function closes over too.
 
     Raises:
         OSError: a class or function whose source cannot be read.
+        InputError: a value without a content that can be written down, such as a generator or an open file.
 
     >>> from fractions import Fraction
     >>> len(of_class(Fraction))
     32
     """
+    return _digest(sorted(_used(kind).items()))
+
+
+def _digest(parts: Iterable[tuple[str, str]]) -> str:
     content = hashlib.sha256()
-    for name, code in sorted(_used(kind).items()):
-        content.update(f"{name}\0{code}\0".encode())
+    for name, text in parts:
+        content.update(f"{name}\0{text}\0".encode())
     return content.hexdigest()[:32]
 
 
 def _used(kind: type) -> dict[str, str]:
-    """The code of a class and of what it names from its module, by name; of plain values their text."""
-    module = vars(sys.modules[kind.__module__])
+    """The code of a class and of what it names, by name; of values their content."""
     used: dict[str, str] = {}
     waiting: list[tuple[str, Any]] = [(kind.__qualname__, kind)]
     while waiting:
         name, part = waiting.pop()
+        name = name.removeprefix(f"{kind.__module__}.")  # the same code in a module of another name is the same
         if name in used:
             continue
-        if not isinstance(part, type | FunctionType):
-            used[name] = repr(part)
-            continue
-        source = _source(part)
-        used[name] = _code(source)
-        names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-        waiting += [(each, module[each]) for each in names if each in module and _is_own(module[each], kind.__module__)]
+        if isinstance(part, ModuleType):
+            used[name] = ""
+            waiting += [(f"{name}.{inner}", value) for inner, value in vars(part).items() if inner[:2] != "__"]
+        elif not isinstance(part, type | FunctionType):
+            used[name] = _content(part, name)
+        elif _package(part) == HOUSE and part is not kind:
+            used[name] = of_modules(part.__module__)
+        else:
+            source = _source(part)
+            used[name] = _code(source)
+            waiting += _named(part, source)
     return used
 
 
-def _is_own(value: object, module: str) -> bool:
-    """Whether a value decides what code of this module does: a class or function written there, or a plain value."""
-    if isinstance(value, tuple):
-        return all(_is_own(each, module) for each in value)
+def _named(part: type | FunctionType, source: str) -> list[tuple[str, Any]]:
+    """What code names and no installed package brings: globals of its module, and what its functions close over."""
+    names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    known = {name: value for name, value in vars(sys.modules[part.__module__]).items() if name in names}
+    for function in _functions(part):
+        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        known |= {name: cell.cell_contents for name, cell in cells if name != "__class__"}
+    return [(f"{_home(value, part)}.{name}", value) for name, value in known.items() if not _is_installed(value)]
+
+
+def _functions(part: type | FunctionType) -> list[FunctionType]:
+    members = [part] if isinstance(part, FunctionType) else list(vars(part).values())
+    found = [inspect.unwrap(getattr(member, "fget", None) or getattr(member, "__func__", member)) for member in members]
+    return [member for member in found if isinstance(member, FunctionType)]
+
+
+def _home(value: object, part: type | FunctionType) -> str:
+    """The module that a name belongs to: that of a class or function, else the one where it was met."""
+    return value.__module__ if isinstance(value, type | FunctionType) else part.__module__
+
+
+def _package(value: object) -> str:
+    module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+    return str(module).partition(".")[0]
+
+
+def _is_installed(value: object) -> bool:
+    """Whether a module, class or function comes with Python or an installed package, which is taken as it is."""
+    if not isinstance(value, ModuleType | type | FunctionType | BuiltinFunctionType):
+        return False
+    package = _package(value)
+    if package in (HOUSE, "__main__"):
+        return False
+    file = getattr(sys.modules.get(package), "__file__", None)
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return file is None or "site-packages" in file or any(Path(file).is_relative_to(folder) for folder in folders)
+
+
+def _content(value: Any, name: str) -> str:
+    """What a value is, as text: of containers part by part, of numbers in bulk their bytes."""
+    if isinstance(value, Mapping):
+        return f"{type(value).__name__}{[(repr(key), _content(each, name)) for key, each in value.items()]}"
+    if isinstance(value, tuple | list | set | frozenset):
+        parts = [_content(each, name) for each in value]
+        return f"{type(value).__name__}{sorted(parts) if isinstance(value, set | frozenset) else parts}"
+    if isinstance(value, torch.nn.Module):
+        return f"{value!r}{_content(dict(value.state_dict()), name)}"
+    if isinstance(value, torch.Tensor):
+        return f"{value.dtype}{tuple(value.shape)}{value.tolist()}"
     if isinstance(value, type | FunctionType):
-        return value.__module__ == module
-    return isinstance(value, bool | int | float | str)
+        return f"{value.__module__}.{value.__qualname__}"
+    if hasattr(value, "tobytes"):
+        return f"{value.dtype}{value.shape}{value.tobytes().hex()}"
+    text = repr(value)
+    if re.search(r" at 0x[0-9a-f]+", text):
+        raise InputError(
+            name, text, "a value whose content can be written down", "Give the class a field for it, or write it down."
+        )
+    return text
 
 
 def _source(part: type | FunctionType) -> str:
@@ -100,8 +169,9 @@ def _source_in_cell(kind: type | FunctionType) -> str:
     raise OSError(f"no source of {kind.__qualname__}")
 
 
-def _reached(names: tuple[str, ...]) -> set[str]:
-    """These modules and, along imports, all others of the library that they need."""
+@cache
+def _reached(names: tuple[str, ...]) -> tuple[str, ...]:
+    """These modules and, along imports, all others of the library that they need, in the order of their names."""
     reached: set[str] = set()
     waiting = list(names)
     while waiting:
@@ -109,7 +179,18 @@ def _reached(names: tuple[str, ...]) -> set[str]:
         if name not in reached:
             reached.add(name)
             waiting += _imported(name)
-    return reached
+    return tuple(sorted(reached))
+
+
+def _check_unchanged(path: Path) -> None:
+    """Refuse a file that is not what it was when this process began: memory holds the code that stood there then."""
+    if _AT_START.get(path, now := _stamp(path)) != now:
+        raise InputError(path.name, "changed on disk", "as it was when this process began", "Restart it.")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 @cache
@@ -191,3 +272,7 @@ class _WithoutWords(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # ast looks for this name
         words = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if words else node
+
+
+_AT_START = {path: _stamp(path) for path in ROOT.rglob("*.py")}
+"""When each file of the library was written, and how long it was, as this process began."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +69,7 @@ def configure_torch(device: str = "auto", *, deterministic: bool = True) -> torc
     torch.set_deterministic_debug_mode("warn" if deterministic else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] - 8 % of a CPU step
     torch.backends.cudnn.benchmark = not deterministic
+    torch.set_float32_matmul_precision("highest")  # a notebook may have lowered it, which would be in no key
     torch.backends.cudnn.allow_tf32 = False  # snapshots are taken in full float32; training has its own bfloat16
     return torch.device("cuda" if there and device != "cpu" else "cpu")
 
@@ -114,16 +116,20 @@ def initialisation(seed: int) -> Iterator[None]:
 def profile(name: str) -> str:
     """The profile a notebook runs at: ``SSLENS_PROFILE`` where it is set (the checks set it), else the one given.
 
+    A person whose notebook says another is told so.
+
     Raises:
         UnknownName: neither smoke, lesson nor full.
 
     >>> profile("lesson") in PROFILES
     True
     """
-    name = os.environ.get("SSLENS_PROFILE", name)
-    if name not in PROFILES:
-        raise UnknownName("profile", name, PROFILES)
-    return name
+    chosen = os.environ.get("SSLENS_PROFILE", name)
+    if chosen not in PROFILES:
+        raise UnknownName("profile", chosen, PROFILES)
+    if chosen != name and is_interactive():
+        warnings.warn(f"Profile {chosen}, as SSLENS_PROFILE in the environment says, not {name}.", stacklevel=3)
+    return chosen
 
 
 def is_interactive() -> bool:

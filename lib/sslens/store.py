@@ -5,6 +5,7 @@ import json
 import math
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ from sslens.runtime import canonical_json
 from sslens.types import DamagedFile
 
 CHECKSUM = "sha256"
+LEFT_OUT = "left_out"
+"""Where a file of labelled numbers says why it does not hold an array."""
+INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}
+"""JSON has no such numbers: they are written as these words."""
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
@@ -93,19 +98,25 @@ def load_tensors(path: Path, checksum: str | None = None) -> tuple[dict[str, Sha
 
 
 def save_arrays(path: Path, arrays: Mapping[str, DataArray]) -> None:
-    """Write labelled numbers by name as JSON: dims, coordinates, name, unit and values; NaN becomes null.
+    """Write labelled numbers by name as JSON: dims, coordinates, name, unit and values.
+
+    NaN becomes null, an infinite number the word ``Infinity`` or ``-Infinity``, also in attributes. An array that JSON
+    cannot hold (dates, complex numbers, attributes that are objects) is left out: the file says why under its name,
+    and one warning names them all.
 
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_arrays(Path(folder) / "results.json", {"rank": DataArray([1.0, 2.0], {"seed": [0, 1]}, name="RankMe")})
     ...     load_arrays(Path(folder) / "results.json")["rank"].sel(seed=1).item()
     2.0
     """
-    content = {name: _finite(array.to_dict()) | {"shape": list(array.shape)} for name, array in arrays.items()}
+    content = {name: _written(array) for name, array in arrays.items()}
     write_atomic(path, canonical_json(content))
+    if left_out := [f"{name} ({values[LEFT_OUT]})" for name, values in content.items() if LEFT_OUT in values]:
+        warnings.warn(f"{path.name} leaves out what cannot be written: {', '.join(left_out)}", stacklevel=3)
 
 
 def load_arrays(path: Path) -> dict[str, DataArray]:
-    """The labelled numbers that ``save_arrays`` wrote.
+    """The labelled numbers that ``save_arrays`` wrote, without those it left out.
 
     Raises:
         DamagedFile: missing, or not what was written.
@@ -117,23 +128,61 @@ def load_arrays(path: Path) -> dict[str, DataArray]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {name: _array(values) for name, values in content.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return {name: _array(values) for name, values in content.items() if LEFT_OUT not in values}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DamagedFile("path", str(path), "a file of labelled numbers") from error
 
 
-def _array(values: dict[str, Any]) -> DataArray:
-    """The array of its JSON; the shape stands beside the numbers because lists of nothing do not tell it."""
-    data = np.array(values["data"]).reshape(values["shape"])
-    return DataArray.from_dict(values | {"data": data.astype(float) if data.dtype == object else data})
+def _written(array: DataArray) -> dict[str, Any]:
+    """An array as JSON values from which it comes back as it is, or why there are none."""
+    try:
+        content = json.loads(canonical_json(_content(array)))
+        return content if _array(content).equals(array) else {LEFT_OUT: "it would not come back as it is"}
+    except Exception as error:  # hours of computing are not to be lost because one of many arrays is no JSON
+        return {LEFT_OUT: f"{type(error).__name__}: {error}"}
 
 
-def _finite(value: Any) -> Any:
+def _content(array: DataArray) -> dict[str, Any]:
+    """The array as JSON values; type and shape stand beside numbers because lists of them do not tell either."""
+    content = array.to_dict()
+    each = [(array, content), *((array.coords[name], values) for name, values in content["coords"].items())]
+    for labelled, values in each:
+        values |= {"shape": list(labelled.shape), "dtype": str(labelled.values.dtype)}
+    return _plain(content)
+
+
+def _array(content: dict[str, Any]) -> DataArray:
+    """The array of its JSON."""
+    coords = {name: _variable(values) for name, values in content["coords"].items()}
+    return DataArray.from_dict(content | _variable(content) | {"coords": coords})
+
+
+def _variable(content: dict[str, Any]) -> dict[str, Any]:
+    """Dims, values and attributes of an array or a coordinate; files of an earlier version do not tell the type."""
+    data = np.array(content["data"], content.get("dtype"))
+    data = data.astype(float) if data.dtype == object and "dtype" not in content else data
+    shape, attrs = content.get("shape", data.shape), _numbers(content["attrs"])
+    return {"dims": content["dims"], "data": data.reshape(shape), "attrs": attrs}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers that JSON does not have, replaced by what stands for them."""
     if isinstance(value, dict):
-        return {str(name): _finite(each) for name, each in value.items()}
+        return {str(name): _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return [_plain(each) for each in value]
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return None if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _numbers(value: Any) -> Any:
+    """The reverse of ``_plain``, for attributes, in which null may be anything and stays."""
+    if isinstance(value, dict):
+        return {name: _numbers(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_numbers(each) for each in value]
+    return INFINITE.get(value, value) if isinstance(value, str) else value
 
 
 def _checksum(tensors: Mapping[str, Tensor], meta: Mapping[str, str]) -> str:

@@ -115,7 +115,7 @@ class Trace:
         return replace(self, snapshots=(*earlier, snapshot))
 
     def terms(self) -> dict[str, Float[Tensor, "t"]]:
-        """Each term of the loss at every training step."""
+        """Each term of the loss at every training step, in the order in which the objective gives them."""
         names = self.snapshots[-1].terms if self.snapshots else ()
         return {name: torch.cat([each.terms[name] for each in self.snapshots if each.terms]) for name in names}
 
@@ -150,7 +150,8 @@ class Trace:
         files = {"reference.safetensors": {**self.reference.tensors(), "held_out": self.held_out}}
         for each in self.snapshots:
             features = {"representation": each.representation, "embedding": each.embedding}
-            features |= {f"term.{name}": values for name, values in each.terms.items()}
+            # A file hands its tensors out in the order of their names, and the order decides how a sum is rounded.
+            features |= {f"term.{place:03}.{name}": each.terms[name] for place, name in enumerate(each.terms)}
             features |= {f"state.{name}": values for name, values in each.thin().state.items()}
             files[f"snapshot-{each.step:07d}.safetensors"] = features
             resumed = {name: value for name, value in each.state.items() if name.split(".")[0] in RESUMED_FROM}
@@ -196,7 +197,8 @@ def _snapshot(files: Mapping[str, Mapping[str, Tensor]], name: str) -> Snapshot:
     features, resumed = files[name], files.get(name.replace("snapshot-", "resume-"), {})
     state = _under("state", features) | dict(resumed)
     step = int(name.removeprefix("snapshot-").partition(".")[0])
-    return Snapshot(step, features["representation"], features["embedding"], _under("term", features), state)
+    terms = {numbered[4:]: values for numbered, values in sorted(_under("term", features).items())}
+    return Snapshot(step, features["representation"], features["embedding"], terms, state)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -129,7 +129,7 @@ def checked(name: str, value: Any, annotation: Any) -> Any:
 def _from_names(given: Mapping[str, Any], kind: Any) -> Any:
     """Single fields of a record make one, options by name a tuple."""
     if kind is tuple:
-        return tuple(sorted(given.items()))
+        return tuple(sorted(given.items(), key=str))
     return kind(**given) if isinstance(kind, type) and is_dataclass(kind) else given
 
 

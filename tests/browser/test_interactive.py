@@ -43,8 +43,34 @@ def boxed(box=(0.0, 0.0, 0.5)):
 
 explore(boxed, box=Zoom())
 """
+CHOICE = """
+import time
+
+def slow(seconds=0.0):
+    time.sleep(seconds)
+    return go.Figure(go.Scatter(y=[seconds]), layout_title_text=f"slow {seconds}")
+
+explore(slow, seconds=[0.0, 0.01, 2.0])
+"""
 HEIGHTS = "() => { const plot = document.querySelector('.js-plotly-plot'); return Array.from(plot._fullData[0].y); }"
 
+FITS = """() => Array.from(document.querySelectorAll('.js-plotly-plot')).every(plot => {
+  const [drawn, place] = [plot.querySelector('.main-svg').getBoundingClientRect(), plot.closest('.sslens-panel')];
+  return Math.abs(drawn.width - place.clientWidth) < 2 && place.scrollWidth <= place.clientWidth;
+})"""
+SEEN = """() => {
+  const plot = document.querySelectorAll('.js-plotly-plot')[2], tops = new Set();
+  const place = plot.closest('.sslens-panel');
+  window.seen = {shown: false, tops: 0};
+  const look = () => {
+    const message = place.querySelector('[role=status]');
+    window.seen.shown ||= Boolean(message) && getComputedStyle(message).visibility === 'visible';
+    tops.add(plot.offsetTop);
+    window.seen.tops = tops.size;
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
 HALF = "() => Number(document.querySelectorAll('.js-plotly-plot')[1].layout.title.text.split(' ')[1])"
 
 
@@ -72,7 +98,7 @@ def page(browser):
 def lab(tmp_path_factory):
     """The address of a JupyterLab with one notebook, and nothing of this user's settings."""
     home = tmp_path_factory.mktemp("lab")
-    sources = [CELL, "panel.children[0].children[0].value = 2", BOX]
+    sources = [CELL, "panel.children[0].children[0].value = 2", BOX, CHOICE]
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), home / "hands.ipynb")
@@ -159,6 +185,63 @@ def test_a_box_drawn_by_mouse_is_computed_anew_and_a_double_click_goes_back(lab,
     assert "0.1" in sliders.nth(4).inner_text()
     page.mouse.dblclick(rail["x"] + rail["width"] * 0.5, rail["y"] + rail["height"] * 0.5)
     page.wait_for_function(f"() => ({HALF})() >= 0.5")
+
+
+def chosen(page):
+    """The dropdown, its figure on the page and the focus on it."""
+    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot')[2]?._fullLayout")
+    dropdown = page.locator(".jp-Notebook .widget-dropdown select")
+    dropdown.scroll_into_view_if_needed()
+    dropdown.focus()
+    return dropdown
+
+
+def titled(page, title):
+    page.wait_for_function(
+        "title => document.querySelectorAll('.js-plotly-plot')[2].layout.title.text === title", arg=title
+    )
+
+
+def test_keys_on_a_dropdown_choose_and_do_not_reach_the_notebook(lab, page):
+    run_all(page, lab)
+    dropdown, cells = chosen(page), "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
+    before = page.evaluate(cells)
+    page.keyboard.press("ArrowDown")
+    titled(page, "slow 0.01")
+    for key in "xddab":
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert page.evaluate(cells) == before
+    assert dropdown.evaluate("select => select === document.activeElement")
+    assert dropdown.input_value() == "0.01"
+    page.keyboard.press("Tab")
+    assert not dropdown.evaluate("select => select === document.activeElement")
+
+
+def test_a_slow_computation_says_so_and_a_fast_one_does_not(lab, page):
+    run_all(page, lab)
+    chosen(page)
+    page.evaluate(SEEN)
+    page.keyboard.press("ArrowDown")
+    titled(page, "slow 0.01")
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => window.seen") == {"shown": False, "tops": 1}  # nor did the figure jump
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("() => window.seen.shown")
+    titled(page, "slow 2.0")
+    page.wait_for_function("() => !document.querySelector('.sslens-panel [role=status]')")
+
+
+def test_a_figure_is_as_wide_as_its_place_whatever_becomes_of_the_window(lab, page):
+    run_all(page, lab)
+    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 3")
+    for width in (1100, 800, 1400):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(500)
+        page.wait_for_function(FITS)
+    # A place may change where the window does not.
+    page.evaluate("() => { document.querySelector('.sslens-panel').style.width = '500px'; }")
+    page.wait_for_function(f"() => ({FITS})() && document.querySelector('.js-plotly-plot').clientWidth <= 500")
 
 
 def no_cloud_button(page):

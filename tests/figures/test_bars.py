@@ -52,6 +52,16 @@ def test_one_seed_has_no_dots_and_says_so():
     assert "one seed" in figure.layout.title.text
 
 
+def test_draws_are_called_draws():
+    bar, dots = (figure := bars(accuracy([SEEDS[0]]).rename(seed="draw"), title="T")).data
+    assert bar.y.tolist() == [0.5, 0.75]
+    assert "dots: 2 draws, bars: their mean" in figure.layout.title.text
+    assert dots.hovertemplate.startswith("%{x}, draw %{customdata}:")
+    missing = accuracy([[[0.5, 0.5], [0.5, math.nan]]]).rename(seed="draw")
+    assert "no bar: a draw without a finite value" in bars(missing, title="T").layout.title.text
+    assert "one draw" in bars(missing.isel(draw=[0]), title="T").layout.title.text
+
+
 def test_numbers_without_seeds_are_bars():
     figure = bars(accuracy().isel(seed=0, drop=True), title="T")
     assert [trace.type for trace in figure.data] == ["bar", "bar"]

@@ -261,6 +261,13 @@ def test_one_seed_is_a_single_dot_and_bare_numbers_have_no_remark():
     assert "seed" not in dots(PANELS.isel(seed=0, drop=True), title="T", rows="measure").layout.title.text
 
 
+def test_draws_are_called_draws():
+    figure = dots(PANELS.rename(seed="draw"), title="T", rows="measure")
+    draws, *_ = figure.data
+    assert "small dots: 2 draws, large: their mean" in figure.layout.title.text
+    assert (draws.name, draws.hovertemplate[:20]) == ("draws", "%{y}, draw %{customd")
+
+
 def test_rows_without_panels_are_a_single_one():
     figure = dots(PANELS.isel(sweep=0, seed=0, drop=True), title="T", rows="measure")
     assert len(figure.data) == 1 and not figure.data[0].name

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.figures.labelled import along
 
-from sslens.figures import KEYBOARD, lines, linked, partition, scrub
+from sslens.figures import KEYBOARD, images, lines, linked, partition, scrub
 from sslens.types import Cells, InputError
 
 
@@ -61,8 +61,10 @@ def test_the_slider_opens_at_a_label():
         figure = scrub(pictures, [0.0, 0.05, 0.1], at=at)
         assert figure.layout.sliders[0].active == opened
         assert list(figure.data[0].y) == list(pictures[opened].data[0].y)
-    with pytest.raises(InputError, match=r"at must be one of \['0', '0.05', '0.1'\]. Got 0.2"):
+    with pytest.raises(InputError, match=r"at must be one of \[0.0, 0.05, 0.1\]. Got 0.2"):
         scrub(pictures, [0.0, 0.05, 0.1], at=0.2)
+    with pytest.raises(InputError, match=r"at must be one of \[0, 10\]. Got '0'"):
+        scrub(pictures[:2], [0, 10], at="0")
 
 
 def test_figures_of_any_kind_can_be_scrubbed():
@@ -97,6 +99,105 @@ def test_bars_begin_at_zero_and_numbers_of_a_slider_are_short():
     figure = scrub(spectra(0.5, 0.2), [0.1 + 0.2, 0.5], name="<b>")
     assert [frame.name for frame in figure.frames] == ["0.3", "0.5"]
     assert figure.layout.sliders[0].currentvalue.prefix == "&lt;b&gt; "
+
+
+def limited(*limits):
+    loss = along([1.0, 2.0])
+    return [lines(loss, title="T", references={"limit": ("loss", limit)}) for limit in limits]
+
+
+def overlaid(shown, other):
+    """What a page shows after a frame: it lays the settings of one over those of the other, place by place."""
+    if isinstance(other, dict):
+        return dict(shown or {}) | {name: overlaid((shown or {}).get(name), part) for name, part in other.items()}
+    if isinstance(other, list) and all(isinstance(part, dict) for part in other) and other:
+        shown = [*(shown or []), *[{}] * len(other)][: max(len(shown or []), len(other))]
+        return [overlaid(old, new) for old, new in zip(shown, other, strict=False)] + shown[len(other) :]
+    return other
+
+
+def turned(figure, *places):
+    """The layout that a page shows after the slider went to these places, one after the other."""
+    stored = json.loads(figure.to_json())
+    layout = stored["layout"]
+    for place in places:
+        layout = overlaid(layout, stored["frames"][place]["layout"])
+    return layout
+
+
+def visible(things):
+    return [thing for thing in things if thing.get("visible", True)]
+
+
+def test_a_reference_moves_with_its_figure():
+    figure = scrub(limited(1.2, 1.9), [0, 1])
+    assert [[shape.y0 for shape in frame.layout.shapes] for frame in figure.frames] == [[1.2], [1.9]]
+    assert [shape.y0 for shape in figure.layout.shapes] == [1.9]
+    assert [turned(figure, place)["shapes"][0]["y0"] for place in (0, 1)] == [1.2, 1.9]
+
+
+def test_what_is_the_same_in_all_figures_stays_out_of_the_frames():
+    figure = scrub(limited(1.2, 1.2), [0, 1])
+    assert [set(frame.layout.to_plotly_json()) for frame in figure.frames] == [{"title"}] * 2
+
+
+def test_marks_and_words_that_only_some_figures_have_come_and_go():
+    bare, one, two = (go.Figure(go.Scatter(y=[1, 2])) for _ in range(3))
+    one.add_hline(1.5, line_color="red").add_annotation(text="one", x=0, y=1)
+    two.add_shape(type="rect", x0=0, x1=1, y0=1, y1=2, fillcolor="blue").add_annotation(text="two", x=0, y=2)
+    two.add_annotation(text="more", x=1, y=2, visible=False)
+    figure = scrub([bare, one, two], ["bare", "one", "two"])
+    for way in ((0,), (1, 0), (2, 1, 0), (0, 1), (2, 1), (1, 2), (0, 2), ()):
+        layout, given = turned(figure, *way), (bare, one, two)[way[-1] if way else 2].layout
+        for kind in ("shapes", "annotations"):
+            own = visible([each.to_plotly_json() for each in given[kind]])
+            assert visible(layout[kind]) == [{"visible": True} | each for each in own]
+
+
+def test_the_words_at_an_axis_move():
+    grids = [images(torch.zeros(1, 1, 1, 4, 4), rows=[row], columns=["view"], title="T") for row in ("cat", "dog")]
+    figure = scrub(grids, [0, 1])
+    assert [frame.layout.yaxis.ticktext for frame in figure.frames] == [("cat",), ("dog",)]
+    assert [set(frame.layout.to_plotly_json()) for frame in figure.frames] == [{"title", "yaxis"}] * 2
+    assert figure.frames[0].layout.yaxis.tickvals is None
+
+
+def test_words_that_only_some_axes_have_come_and_go():
+    named, bare = (go.Figure(go.Scatter(y=[1, 2])) for _ in range(2))
+    named.update_xaxes(tickvals=[0, 1], ticktext=["a", "b"], title_text="letters")
+    figure = scrub([named, bare], ["named", "bare"])
+    assert turned(figure, 1)["xaxis"].items() >= {"tickmode": "auto", "title": {"text": ""}}.items()
+    back = {"tickmode": "array", "tickvals": [0, 1], "ticktext": ["a", "b"], "title": {"text": "letters"}}
+    assert turned(figure, 1, 0)["xaxis"].items() >= back.items()
+
+
+def test_the_title_of_one_figure_does_not_stay_on_another():
+    figure = scrub([go.Figure(layout_title_text="one"), go.Figure()], [0, 1])
+    assert [turned(figure, *way)["title"]["text"] for way in ((0,), (0, 1))] == ["one", ""]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "whole"),
+    [
+        ([(0, 1), (-2, 0.5)], (-2, 1)),
+        ([(1, 0), (0.5, -2)], (1, -2)),
+        ([(0, 1), (None, 2)], (None, 2)),
+        ([(0, 1), None], (0, 2.04)),
+        ([None, (3, 4)], (0.96, 4)),
+    ],
+    ids=["both", "reversed", "open", "the first alone", "the last alone"],
+)
+def test_ranges_of_their_own_become_one_that_holds_them_all(ranges, whole):
+    pictures = [go.Figure(go.Scatter(x=["a", "b"], y=[1, 2])).update_yaxes(range=each) for each in ranges]
+    for at in (0, 1):
+        assert scrub(pictures, [0, 1], at=at).layout.yaxis.range == pytest.approx(whole)
+
+
+def test_a_trace_that_only_the_legend_shows_stays_there():
+    hidden, shown = (go.Figure(go.Scatter(y=[1, 2], name="one", visible=each)) for each in ("legendonly", None))
+    figure = scrub([hidden, shown], [0, 1], at=0)
+    assert [frame.data[0].visible for frame in figure.frames] == ["legendonly", True]
+    assert figure.data[0].visible == "legendonly"
 
 
 STEPS = [0, 1, 10, 100]

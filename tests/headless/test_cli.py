@@ -116,7 +116,11 @@ def test_new_copies_the_templates_and_overwrites_nothing(tmp_path, monkeypatch):
     assert not (notebooks / "13_which_rank.ipynb").exists()
 
 
-@pytest.mark.parametrize("name", ["../12_x", "12_X", "1_x", "12_", "12_3d", "12__x", "", "12_x\n", "12_é", "12_x.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["../12_x", "12_X", "1_x", "12_", "12_3d", "12__x", "", "12_x\n", "12_é", "12_x.py",
+     "12_class", "13_import", "13_in"],
+)  # fmt: skip
 def test_new_refuses_other_names(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = sslens("new", name)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_output
+from xarray import DataArray
 
 from sslens.figures.theme import PLOTLY
 from sslens.headless.compare import RESULT, Tolerance, differences
@@ -35,6 +36,16 @@ def figure(y, **beside):
 
 def result(values, text="rankme 12.91", **tolerance):
     return display(result={"values": values, "tolerance": tolerance}, text=text)
+
+
+def table(value):
+    array = DataArray([value], {"seed": [0]}, attrs={"unit": "nats"})
+    return display(text=repr(array), html=array._repr_html_())
+
+
+def test_a_table_of_an_array_agrees_with_itself_shown_again_and_not_with_another():
+    assert differences([table(12.91)], [table(12.91)]) == []
+    assert differences([table(12.91)], [table(13.04)])
 
 
 @pytest.mark.parametrize(

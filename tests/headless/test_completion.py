@@ -1,8 +1,11 @@
 import json
+import math
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from xarray import DataArray
 
+from sslens.claims import Claim
 from sslens.headless.completion import refusal
 
 VERDICT = {"sentence": "Rank falls.", "source": "Paper", "quantity": "rank", "holds": None, "n": 1}
@@ -53,12 +56,25 @@ def test_a_receipt_that_does_not_echo_the_attempt_is_refused(receipt, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"mean": None}, {"mean": "0.5"}, {"mean": float("nan")}, {"mean": float("inf")}, {"n": None}, {"n": 3},
+    [{"mean": None, "holds": True}, {"mean": None, "n": None}, {"mean": None, "n": 3, "low": 0.1},
+     {"mean": "0.5"}, {"mean": float("nan")}, {"mean": float("inf")}, {"n": None}, {"n": 3},
      {"n": 3, "low": 0.1}, {"n": 3, "low": 0.1, "high": float("inf")}, {"holds": "yes"}, {"low": float("-inf")},
      {"extra": float("nan")}, {"mean": True}, {"n": 0}],
 )  # fmt: skip
 def test_a_verdict_with_a_number_that_is_none_is_refused(change, tmp_path):
     assert judged(tmp_path, verdict=VERDICT | change).startswith("verdict 1")
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_repetition_that_diverged_is_a_result(n, tmp_path):
+    assert judged(tmp_path, verdict=VERDICT | {"mean": None, "n": n}) == ""
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("others", [[], [0.1, 0.2]])
+def test_so_is_one_that_the_claims_module_writes(value, others, tmp_path):
+    claim = Claim("Rank falls.", "Paper", "rank", below=0.5)
+    assert judged(tmp_path, verdict=claim.judge(DataArray([value, *others], dims="seed")).record()) == ""
 
 
 def test_a_torn_receipt_is_refused(tmp_path):

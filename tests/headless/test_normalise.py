@@ -2,12 +2,14 @@
 
 import json
 import random
+import re
 
 import nbformat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from xarray import DataArray
 
 from sslens.figures.theme import PLOTLY
 from sslens.headless.normalise import fitted, normalise, written
@@ -90,6 +92,21 @@ def test_the_number_of_the_kernels_process_is_not_stored():
     cell = new_code_cell("warn()", outputs=[new_output("stream", name="stderr", text=text)])
     (output,) = normalise(new_notebook(cells=[cell])).cells[0].outputs
     assert output.text == "ipykernel/cell.py:2: UserWarning: careful\n/home/me/a.py:3: UserWarning: kept\n"
+
+
+def test_an_array_shown_as_a_table_is_stored_the_same_and_stays_a_table():
+    array = DataArray([1.0], {"seed": [0]}, attrs={"key": "'id='a-bceacf9a-8d07-4c4f-9f0f-0a5b7d2c1e3f"})
+    stored = []
+    for _ in range(2):
+        bundles = [{"text/plain": repr(array), "text/html": array._repr_html_()} for _ in range(3)]
+        shown = [new_output("display_data", data=bundle) for bundle in bundles]
+        cells = [new_code_cell("array", outputs=shown[:2]), new_code_cell("array", outputs=shown[2:])]
+        stored.append(normalise(new_notebook(cells=cells)))
+        assert shown[0].data["text/html"] == bundles[0]["text/html"]
+    assert written(stored[0]) == written(stored[1]) == written(normalise(stored[0]))
+    html = "".join(output.data["text/html"] for cell in stored[0].cells for output in cell.outputs)
+    names, labels = (re.findall(rf"\b{word}='([^']*)'", html) for word in ("input id", "for"))
+    assert sorted(names) == sorted(labels) and len(set(names)) == len(names) > 9  # each label folds its own part
 
 
 def test_long_outputs_are_normalised_in_no_time():

@@ -11,10 +11,11 @@ import nbformat
 import pytest
 from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from xarray import DataArray
 
 from sslens.headless import run as running
 from sslens.headless.run import run_notebook
-from sslens.store import load_arrays
+from sslens.store import load_arrays, save_arrays
 from sslens.types import InputError, UnknownName
 
 PARAMETERS = 'steps: int = 40  # of training\nrate: float = 1e-3\nname: str = "a"\nprofile: str = "lesson"'
@@ -82,6 +83,16 @@ def test_labelled_arrays_are_kept_beside_the_record_with_their_checksum(tmp_path
     sidecar = json.loads((record.folder / "run.json").read_text())
     assert (record.folder / "results.json").read_bytes() == b"arrays"
     assert sidecar["sha256"]["results.json"] == hashlib.sha256(b"arrays").hexdigest()
+
+
+def test_a_failed_run_keeps_the_arrays_it_came_to_write_unless_they_cannot_be_read(tmp_path):
+    save_arrays(tmp_path / "whole.json", {"rank": DataArray([12.0, 9.0], dims="step")})
+    whole = (tmp_path / "whole.json").read_bytes()
+    for content, kept in ((whole, True), (whole[:-5], False)):
+        path = written(tmp_path, RESULTS.replace("b'arrays'", repr(content)), "1 / 0")
+        record = run_notebook(path, {}, out=tmp_path / "out")
+        assert record.status == "failed" and (record.folder / "results.json").is_file() is kept
+        assert not kept or load_arrays(record.folder / "results.json")["rank"].sum() == 21
 
 
 def test_arrays_of_an_earlier_run_do_not_stay_beside_the_record_of_one_without(tmp_path):

@@ -101,11 +101,56 @@ def test_a_failure_of_the_function_does_not_stop_the_panel(live):
     def fragile(height=0):
         return go.Figure(go.Scatter(y=[1 / (height - 1)]))
 
-    controls, _, figure = parts(explore(fragile, height=(0, 9)))
-    with pytest.raises(ZeroDivisionError):
-        controls["height"].value = 1
+    controls, message, figure = parts(explore(fragile, height=(0, 9)))
+    controls["height"].value = 1
+    assert message.value == '<span role="alert">ZeroDivisionError: division by zero</span>'
+    assert figure.data[0].y == (-1,)
     controls["height"].value = 2
-    assert figure.data[0].y == (1,)
+    assert (figure.data[0].y, message.value) == ((1,), "")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (KeyError("<b>"), "KeyError: &#x27;&lt;b&gt;&#x27;"),
+        (RuntimeError(), "RuntimeError"),
+        ("no figure", "figure_of must be a function that returns a plotly Figure"),
+    ],
+)
+def test_whatever_goes_wrong_is_said_and_no_traceback_is_shown(live, capsys, given, said):
+    def fragile(height=0):
+        if height == 1 and isinstance(given, Exception):
+            raise given
+        return given if height == 1 else go.Figure(go.Scatter(y=[height]))
+
+    controls, message, figure = parts(explore(fragile, height=(0, 9)))
+    controls["height"].value = 1
+    assert message.value.startswith(f'<span role="alert">{said}')
+    assert "Traceback" not in message.value + "".join(capsys.readouterr())
+    assert figure.data[0].y == (0,)
+    controls["height"].value = 2
+    assert (figure.data[0].y, message.value) == ((2,), "")
+
+
+def test_a_computation_is_announced_before_it_begins_and_no_longer_afterwards(live):
+    said = []
+
+    def watched(height=0):
+        if said:
+            said.append(panel.children[1].value)
+        if height == 2:
+            raise KeyboardInterrupt
+        return go.Figure(go.Scatter(y=[height]))
+
+    panel = explore(watched, height=(0, 9))
+    controls, message, _ = parts(panel)
+    said.append(message.value)
+    controls["height"].value = 1
+    assert said[0] == message.value == ""
+    assert "computing ..." in said[1]
+    with pytest.raises(KeyboardInterrupt):
+        controls["height"].value = 2
+    assert message.value == ""
 
 
 def test_fractions_make_a_fractional_slider_and_missing_defaults_begin_at_the_low_end(live):

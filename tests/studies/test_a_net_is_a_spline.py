@@ -98,7 +98,7 @@ def test_each_seed_gives_an_untrained_a_fitted_and_a_trained_encoder(runs):
     means = [each.running_mean for each in fitted.modules() if isinstance(each, nn.BatchNorm2d)]
     assert all(mean.abs().sum() > 0 for mean in means) and not fitted.training
     first = next(each for each in fitted.modules() if isinstance(each, nn.Conv2d))
-    images = trace.reference.images[~trace.held_out]
+    images = trace.reference.images[~trace.held_out].to(first.weight)
     assert torch.allclose(means[0], first(images).mean((0, 2, 3)), rtol=1e-4, atol=1e-6)
 
 

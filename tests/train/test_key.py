@@ -36,7 +36,7 @@ CONFIGS = {
     "texts": {"objective": NextCharacter(), "encoder": Transformer(width=8, heads=2), "data": {"name": "languages"}},
 }
 HOME = fingerprint.ROOT
-CACHES = ("of_modules", "_imported", "_tree", "_code_of", "_path")
+CACHES = ("_reached", "_imported", "_tree", "_code_of", "_path")
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +59,11 @@ def changed(files):
     before = {file: file.read_text() for file in files}
     for file, text in files.items():
         file.write_text(text)
-    forget("of_modules", "_code_of")
+    forget("_reached", "_code_of")
     yield
     for file, text in before.items():
         file.write_text(text)
-    forget("of_modules", "_code_of")
+    forget("_reached", "_code_of")
 
 
 def forget(*names):

@@ -9,9 +9,9 @@ import torch
 import xarray
 
 from sslens import statistics
-from sslens.encoders import MLP
+from sslens.encoders import ENCODERS, MLP
 from sslens.objectives import CrossEntropy, SimCLR, SimSiam, VICReg
-from sslens.train import Config, Runs, restore
+from sslens.train import Config, Runs, record, restore
 from sslens.types import InputError, UnknownName
 from tests.train.cases import tiny
 
@@ -314,3 +314,37 @@ def test_a_trace_that_was_cut_leaves_a_gap_and_not_a_shift(runs):
 def test_encoders_of_other_widths_stand_in_one_array():
     runs = Runs.of({f"width {width}": tiny(encoder=MLP(width=width, depth=2)) for width in (4, 12)})
     assert runs.along(lambda h: h.shape[1], at="end").values.flatten().tolist() == [4, 12]
+
+
+def test_a_network_that_does_not_fit_is_refused_before_anything_is_trained(unchecked):
+    with pytest.raises(InputError, match=r"Config\.encoder must be an encoder of images, or the data texts"):
+        Runs.of({"a": tiny(encoder=ENCODERS["transformer"]())}, seeds=2)
+    with pytest.raises(InputError, match="runs must be a mapping of names to configs"):
+        Runs.of(tiny(), seeds=2)
+
+
+def test_seeds_may_be_numpys():
+    runs = Runs.of({"a": tiny()}, seeds=np.int64(2))
+    assert runs.seeds == (0, 1) == Runs.of({"a": tiny()}, seeds=np.arange(2)).seeds
+
+
+def test_measures_may_answer_with_arrays_and_lists(runs, unchecked):
+    measures = {"array": lambda z: z.numpy().sum(1), "list": lambda z: z.sum(1).tolist()}
+    found = [runs.along(measure, name=name).values for name, measure in measures.items()]
+    assert np.allclose(*found) and found[0].shape == (2, 3, 3, 64)
+    for wrong in (lambda z: None, lambda z: "3"):
+        with pytest.raises(InputError, match="measure must be one that gives numbers"):
+            runs.along(wrong)
+
+
+@pytest.mark.parametrize("per", ["run", "seed", "step", "status", ""])
+def test_several_numbers_need_a_word_of_their_own(runs, per):
+    with pytest.raises(InputError, match="per must be a word of its own"):
+        runs.along(lambda z: z.sum(0), per=per)
+
+
+def test_terms_come_in_one_order_whether_trained_or_read():
+    config = tiny(objective=VICReg())
+    first, again = record(config), record(config)
+    assert list(first.terms()) == list(again.terms()) == ["invariance", "variance", "covariance"]
+    assert (first.loss() == again.loss()).all()

@@ -22,7 +22,7 @@ def test_the_given_labels_are_those_the_run_was_trained_on():
         seed=5,
     )
     run, data = record(config), learned(config)
-    logits = restore(run, 0, head=True)(data.images)
+    logits = restore(run, 0, head=True)(data.images.double())
     right = [cross_entropy(logits, given_labels(config, data, task=task)).item() for task in (0, 0, 1, 1)]
     assert run.loss().tolist() == pytest.approx(right, rel=1e-6)
     assert right[0] != right[2]

@@ -115,7 +115,7 @@ for line in sys.stdin.buffer:
         os.kill(os.getpid(), signal.SIGKILL)
     if work == "wait":
         continue
-    sys.stdout.buffer.write(b"-\\n" if work != "lie" else b"what?\\n")
+    sys.stdout.buffer.write(b'""\\n' if work != "lie" else b'"what?"\\n')
     sys.stdout.buffer.flush()
 """
 
@@ -141,8 +141,14 @@ def test_every_run_is_named_once_when_it_is_there(fake):
 def test_a_worker_that_fails_ends_the_others_with_an_error_that_names_the_run(fake, fault):
     """However much work is left: nobody waits for a worker that does not come back."""
     for other in ("wait", "answer", fault):
-        with pytest.raises(RuntimeError, match=rf"a training process died .*at .*{fault}"):
+        with pytest.raises(RuntimeError, match=rf"a training process failed: (it died|what\?).*at .*{fault}"):
             list(workers.trained_by_workers([{"do": fault}, *[{"do": other}] * 5], 2))
+
+
+def test_what_went_wrong_in_a_worker_is_said():
+    config = tiny(seed=3).to_json() | {"seed": -1}
+    with pytest.raises(RuntimeError, match=r"failed: InputError: Config.seed must be an int in .*Got -1"):
+        list(workers.trained_by_workers([config], 1))
 
 
 def test_whoever_stops_listening_ends_the_workers(fake):
@@ -177,7 +183,7 @@ def test_a_killed_worker_is_named_and_the_finished_runs_stay(monkeypatch):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(RuntimeError, match="a training process died"):
+    with pytest.raises(RuntimeError, match="a training process failed: it died"):
         record_all([tiny(), endless(7), endless(8)])
     killer.join()
     assert kept()[0].status == "complete" and kept()[7].status == "running"

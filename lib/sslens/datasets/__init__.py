@@ -8,7 +8,7 @@ from sslens.datasets import cifar, digits, folder, languages, mnist, scattered_d
 from sslens.datasets.label_noise import symmetric_label_noise
 from sslens.datasets.registry import Loader, Registry
 
-__all__ = ["LOADERS", "Loader", "Registry", "check_name", "load", "loader_module", "symmetric_label_noise"]
+__all__ = ["LOADERS", "Loader", "Registry", "check_name", "folder", "load", "loader_module", "symmetric_label_noise"]
 
 LOADERS = Registry(
     {

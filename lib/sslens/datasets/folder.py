@@ -156,6 +156,22 @@ def _check_entry(root: Path, entry: os.DirEntry[str]) -> None:
         raise InputError("folder", str(root), "a tree whose links stay inside", f"{name!r} leads out of it.")
 
 
+def stamp(path: str) -> str:
+    """32 hexadecimal digits of the names, sizes and times of the images in a tree: what changes when one of them does.
+
+    Raises:
+        InputError: as ``load``, of the tree.
+
+    >>> stamp("no/such/tree")
+    Traceback (most recent call last):
+        ...
+    sslens.types.InputError: folder must be a folder of <class>/*.png or *.jpg, ... Nothing is there.
+    """
+    root = _root(path)
+    with usable("folder", path, "readable throughout"):
+        return _key(root, _listed(root, test_fraction=0.2, seed=0), size=0)
+
+
 def _key(root: Path, sides: tuple[Files, Files], *, size: int) -> str:
     version = [fingerprint.of_modules(__name__), PIL.__version__]
     return hashlib.sha256(runtime.canonical_json([str(root), sides, size, version]).encode()).hexdigest()[:32]

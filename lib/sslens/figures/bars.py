@@ -10,7 +10,8 @@ from sslens.figures import _traces, theme
 def bars(values: DataArray, *, title: str, over: str = "class") -> go.Figure:
     """One bar per label of ``over`` and run; with seeds its height is their mean and each is a dot.
 
-    Where a seed has no finite value there is no bar, only the dots of the others.
+    Where a seed has no finite value there is no bar, only the dots of the others. What else is repeated (``draw``) is
+    drawn as seeds are, under its own name.
 
     Raises:
         InputError: an array without ``over``, or without a finite number.
@@ -21,10 +22,10 @@ def bars(values: DataArray, *, title: str, over: str = "class") -> go.Figure:
     'accuracy'
     """
     found = _traces.series(str(values.name), values, over=over)
-    count = len(found[0].seeds)
-    seeds = "one seed" if count == 1 else f"dots: {count} seeds, bars: their mean" * (count > 1)
+    count, kind = len(found[0].seeds), found[0].repeated
+    repeated = f"one {kind}" if count == 1 else f"dots: {count} {kind}s, bars: their mean" * (count > 1)
     missing = any(np.isnan(each.mean).any() for each in found)
-    notes = [seeds, "no bar: a seed without a finite value" * missing]
+    notes = [repeated, f"no bar: a {kind} without a finite value" * missing]
     figure = theme.figure(title, notes=notes, legend=any(each.name for each in found))
     styles = theme.styles(each.name for each in found)
     for each in found:
@@ -53,4 +54,4 @@ def _dots(found: _traces.Series) -> go.Scatter:
     dots = go.Scatter(x=labels * count, y=_traces.rounded(found.values.ravel()), mode="markers", showlegend=False)
     dots.customdata = np.repeat(np.array(found.seeds), len(labels))
     dots.marker = {"color": "#222", "size": 5, "line": {"color": "#FFF", "width": 1}}
-    return dots.update(hovertemplate="%{x}, seed %{customdata}: %{y:.4~g}")
+    return dots.update(hovertemplate=f"%{{x}}, {found.repeated} %{{customdata}}: %{{y:.4~g}}")

@@ -234,12 +234,13 @@ def dots(
     if strangers := [each for each in log if each != name]:
         raise InputError("log", strangers, f"the quantity of this figure: {name}")
     found = _traces.series(name, values, over=rows)
-    if len(others := [dim for dim in values.dims if dim not in (rows, _traces.SEED)]) > 1:
+    kind = found[0].repeated
+    if len(others := [dim for dim in values.dims if dim not in (rows, kind)]) > 1:
         raise InputError(f"dims of {name}", list(values.dims), f"{rows}, seed and one more, not {others}")
     floor = _traces.floor_of(found) if log else None
-    seeds = max(len(each.seeds) for each in found)
-    notes = ["one seed" if seeds == 1 else f"small dots: {seeds} seeds, large: their mean" * (seeds > 1)]
-    notes += ["no large dot: a seed without a value"] * any(np.isnan(each.mean).any() for each in found)
+    count = max(len(each.seeds) for each in found)
+    notes = [f"one {kind}" if count == 1 else f"small dots: {count} {kind}s, large: their mean" * (count > 1)]
+    notes += [f"no large dot: a {kind} without a value"] * any(np.isnan(each.mean).any() for each in found)
     labels = [str(label) for label in found[0].places]
     named = any(each.name for each in found)
     figure = theme.figure(title, notes=notes, height=122 + 26 * len(labels), legend=False, headroom=34 * named)
@@ -283,7 +284,8 @@ def _row_dots(
         seeds = go.Scatter(x=_traces.rounded(values.ravel()), y=names * len(values), mode="markers")
         seeds.customdata = np.repeat(np.array(found.seeds), len(names))
         seeds.marker = {"color": style.colour, "size": 5, "opacity": 0.5}
-        yield seeds.update(hovertemplate="%{y}, seed %{customdata}: %{x:.4~g}<extra></extra>", name="seeds")
+        hover_one = f"%{{y}}, {found.repeated} %{{customdata}}: %{{x:.4~g}}<extra></extra>"
+        yield seeds.update(hovertemplate=hover_one, name=f"{found.repeated}s")
     mean = go.Scatter(x=_traces.rounded(values.mean(0)), y=names, mode="markers", name=theme.text(found.name))
     mean.marker = {"color": style.colour, "symbol": style.symbol, "size": 10}
     yield mean.update(hovertemplate=hover)

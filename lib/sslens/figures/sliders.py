@@ -14,6 +14,8 @@ BELOW = 104
 """Pixels that a slider takes."""
 ACROSS, UP = 0.13, 0.42
 """Between the cells: a share of the figure's width, and of a cell's height."""
+LISTS = ("shapes", "annotations", "images")
+"""What a layout holds beside the data, one after the other."""
 Cell = tuple[tuple[float, float], tuple[float, float]]
 """From left to right, and from bottom to top, in shares of the figure."""
 
@@ -23,8 +25,10 @@ def scrub(
 ) -> go.Figure:
     """One figure with a slider through many, on common axes; it needs no kernel, so a static page can be scrubbed too.
 
-    It opens ``at`` a label, else at the last figure, the end of training. Nothing plays by itself, if the page is
-    written with ``auto_play=False``; with ``KEYBOARD`` as its post-script the arrow keys move the slider.
+    Data and title move, and so do an axis's words and what is marked or written in the figure; the axes show what any
+    of the figures shows. It opens ``at`` a label, else at the last figure, the end of training. Nothing plays by
+    itself, if the page is written with ``auto_play=False``; with ``KEYBOARD`` as its post-script the arrow keys move
+    the slider.
 
     Raises:
         InputError: no figure, not one label of its own for each, or none to open at.
@@ -39,15 +43,18 @@ def scrub(
     if len(names) != len(figures) or len(set(names)) != len(names):
         raise InputError("labels", names, f"{len(figures)} different labels, one for each figure")
     if at is not None and at not in labels:
-        raise InputError("at", at, f"one of {names}")
+        raise InputError("at", at, f"one of {list(labels)}")
     opened = len(names) - 1 if at is None else list(labels).index(at)
     pictures, layouts = _aligned(figures), [figure.to_dict()["layout"] for figure in figures]
+    moving = _moving_layouts(layouts)
     frames = [
-        go.Frame(name=label, data=traces, layout={"title": layout.get("title", {})})
-        for label, traces, layout in zip(names, pictures, layouts, strict=True)
+        go.Frame(name=label, data=traces, layout=layout)
+        for label, traces, layout in zip(names, pictures, moving, strict=True)
     ]
     scrubbed = go.Figure(pictures[opened], figures[opened].layout, frames)
-    for axis, span in _common_ranges(figures).items():
+    for kind in set(LISTS) & set(moving[opened]):
+        scrubbed.layout[kind] = moving[opened][kind]
+    for axis, span in _common_ranges(figures, layouts).items():
         scrubbed.update_layout({axis: {"range": span}})
     tallest = max(layout.get("height", 380) for layout in layouts)
     highest = max(layout.get("margin", {}).get("t", 48) for layout in layouts)
@@ -83,7 +90,8 @@ def _aligned(figures: Sequence[go.Figure]) -> list[list[Any]]:
 
 
 def _completed(keyed: Mapping[tuple, Any], known: Mapping[tuple, Any]) -> list[Any]:
-    return [type(trace)(keyed.get(key, trace), visible=key in keyed) for key, trace in known.items()]
+    shown = {key: True if trace.visible is None else trace.visible for key, trace in keyed.items()}
+    return [type(trace)(keyed.get(key, trace), visible=shown.get(key, False)) for key, trace in known.items()]
 
 
 def _traces_of(figure: go.Figure) -> Sequence[Any]:
@@ -91,19 +99,105 @@ def _traces_of(figure: go.Figure) -> Sequence[Any]:
     return drawn
 
 
-def _common_ranges(figures: Sequence[go.Figure]) -> dict[str, list[float]]:
-    """A range per numeric axis without one that holds what any of the figures shows, so that only the data move."""
-    layout: Any = figures[0].layout
+def _moving_layouts(layouts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a frame carries of each layout: its title, and of lists and axes' words what is not the same in all.
+
+    A page lays a frame over what it shows, so that all that one of them sets is set in each.
+    """
+    moving: list[dict[str, Any]] = [{"title": {"text": ""} | layout.get("title", {})} for layout in layouts]
+    for kind in LISTS:
+        lists = [layout.get(kind, []) for layout in layouts]
+        if any(things != lists[0] for things in lists):
+            for own, things in zip(moving, _in_places(lists), strict=True):
+                own[kind] = things
+    for axis in _axes(layouts):
+        words = [_words(layout.get(axis, {})) for layout in layouts]
+        differing = sorted({name for each in words for name in each if each[name] != words[0][name]})
+        for own, each in zip(moving, words, strict=True):
+            own.update({axis: {name: each[name] for name in differing}} if differing else {})
+    return moving
+
+
+def _axes(layouts: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = dict.fromkeys(name for layout in layouts for name in layout)
+    return [name for name in names if name.startswith(("xaxis", "yaxis"))]
+
+
+def _words(axis: Mapping[str, Any]) -> dict[str, Any]:
+    """Title and ticks of an axis, with what plotly takes where they are not given."""
+    mode = "array" if "tickvals" in axis else "linear" if "dtick" in axis else "auto"
+    taken = {"title": {"text": ""}, "tickmode": mode, "tickvals": [], "ticktext": []}
+    return {name: axis.get(name, value) for name, value in taken.items()}
+
+
+def _in_places(lists: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """The lists with equal places for things that have the same settings; what a list lacks is there, but not visible.
+
+    A page changes the settings of what has a place already, and takes nothing away.
+    """
+    keyed = [_by_settings(things) for things in lists]
+    known = dict.fromkeys(key for own in keyed for key in own)
+    return [_in_order(own, known) for own in keyed]
+
+
+def _in_order(keyed: Mapping[tuple, Mapping[str, Any]], known: Collection[tuple]) -> list[dict[str, Any]]:
+    return [{"visible": True} | dict(keyed[key]) if key in keyed else {"visible": False} for key in known]
+
+
+def _by_settings(things: Sequence[Mapping[str, Any]]) -> dict[tuple, Mapping[str, Any]]:
+    keyed: dict[tuple, Mapping[str, Any]] = {}
+    for thing in things:
+        settings = _settings(thing)
+        keyed[settings, sum(key[0] == settings for key in keyed)] = thing
+    return keyed
+
+
+def _settings(value: object, *within: str) -> frozenset[tuple[str, ...]]:
+    """The names of all that is set, however deep."""
+    if not isinstance(value, Mapping):
+        return frozenset({within})
+    return frozenset().union(*(_settings(part, *within, name) for name, part in value.items()))
+
+
+def _common_ranges(figures: Sequence[go.Figure], layouts: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """A range per axis that holds what any of the figures shows, so that only the data move.
+
+    That is the range of its own, where a figure has one, and else what it draws on a numeric axis.
+    """
+    ranges: dict[str, list[list[Any]]] = {}
+    for axis, values in _reaches(figures, layouts).items():
+        log = any(layout.get(axis, {}).get("type") == "log" for layout in layouts)
+        if span := _span(np.concatenate(values), log):
+            ranges[axis] = [span]
+    for axis in _axes(layouts):
+        fixed = [layout[axis]["range"] for layout in layouts if "range" in layout.get(axis, {})]
+        if fixed:
+            ranges[axis] = fixed + ranges.get(axis, [])
+    return {axis: _union(spans) for axis, spans in ranges.items()}
+
+
+def _reaches(figures: Sequence[go.Figure], layouts: Sequence[Mapping[str, Any]]) -> dict[str, list[np.ndarray]]:
+    """The numbers drawn along each axis by the figures that fix no range for it."""
     reaches: dict[str, list[np.ndarray]] = {}
-    for trace in (trace for figure in figures for trace in _traces_of(figure) if trace.type in ("scatter", "bar")):
-        for letter in "xy":
-            values = np.asarray(trace[letter])
-            if np.issubdtype(values.dtype, np.number):
-                own = layout[f"{letter}axis" + (trace[f"{letter}axis"] or letter)[1:]]
-                shared = f"{letter}axis" + own.matches[1:] if own.matches else own.plotly_name
-                reaches.setdefault(shared, []).append(np.append(values, [0.0] * (trace.type == "bar")))
-    spans = {axis: _span(np.concatenate(values), layout[axis].type == "log") for axis, values in reaches.items()}
-    return {axis: span for axis, span in spans.items() if span and layout[axis].range is None}
+    for figure, layout in zip(figures, layouts, strict=True):
+        for trace in (trace for trace in _traces_of(figure) if trace.type in ("scatter", "bar")):
+            for letter in "xy":
+                values = np.asarray(trace[letter])
+                own = f"{letter}axis" + (trace[f"{letter}axis"] or letter)[1:]
+                matched = layout.get(own, {}).get("matches")
+                shared = f"{letter}axis" + matched[1:] if matched else own
+                if np.issubdtype(values.dtype, np.number) and "range" not in layout.get(shared, {}):
+                    reaches.setdefault(shared, []).append(np.append(values, [0.0] * (trace.type == "bar")))
+    return reaches
+
+
+def _union(ranges: Sequence[Sequence[Any]]) -> list[Any]:
+    """From the lowest to the highest end, the way the first range runs; an end that is open in one stays open."""
+    turned = [None not in span and span[0] > span[1] for span in ranges]
+    spans = [span[::-1] if back else span for span, back in zip(ranges, turned, strict=True)]
+    lows, highs = ([span[end] for span in spans] for end in (0, 1))
+    whole = [None if None in lows else min(lows), None if None in highs else max(highs)]
+    return whole[::-1] if turned[0] else whole
 
 
 def _span(values: np.ndarray, log: bool) -> list[float]:

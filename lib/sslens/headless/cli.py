@@ -1,5 +1,6 @@
 """The command ``sslens``. Everything heavy is imported by the command that needs it, so that help comes at once."""
 
+import keyword
 import re
 import sys
 from pathlib import Path
@@ -111,8 +112,9 @@ def new(name: str) -> None:
     """Begin notebooks/NAME.ipynb, such as 12_some_question, and its study from their templates."""
     from sslens.types import InputError
 
-    if not re.fullmatch(r"[0-9]{2}_[a-z](_?[a-z0-9])*", name):
-        raise InputError("NAME", name, "two digits, an underscore, and a question in lower case, such as 12_which_rank")
+    if not re.fullmatch(r"[0-9]{2}_[a-z](_?[a-z0-9])*", name) or keyword.iskeyword(name[3:]):
+        allowed = "two digits, an underscore, and a question in lower case, such as 12_which_rank"
+        raise InputError("NAME", name, allowed, "A word that Python keeps for itself names no study.")
     for path in (NOTEBOOK, STUDY):
         if not path.is_file():
             raise InputError("template", str(path), "an existing file", "Run this in the checkout's top folder.")

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Shaped
 
 from sslens.claims import RESULT
 from sslens.figures.theme import PLOTLY, about
-from sslens.headless.notebook import lasting_outputs
+from sslens.headless.notebook import lasting_outputs, with_ids_in_order
 from sslens.types import InputError
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/svg+xml"})
@@ -65,7 +65,8 @@ def differences(reference: Sequence[Output], fresh: Sequence[Output]) -> list[st
     ([], ["stdout reads 'rank 13.04', reference 'rank 12.91'"])
     """
     found: list[str] = []
-    for place, (old, new) in enumerate(zip_longest(lasting_outputs(reference), lasting_outputs(fresh)), 1):
+    both = (with_ids_in_order(lasting_outputs(outputs)) for outputs in (reference, fresh))
+    for place, (old, new) in enumerate(zip_longest(*both), 1):
         if old is None:
             found.append(f"output {place} is new: {_in_words(new)}")
         elif new is None:

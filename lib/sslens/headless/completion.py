@@ -19,7 +19,7 @@ def refusal(notebook: NotebookNode, receipt: Path, *, nonce: str, parameters: Ma
 
     Complete means: the code cells were executed 1, 2, 3, ... without a gap, none has an error output, papermill
     flagged no exception, and the receipt written by the last cell echoes this attempt's nonce and parameters,
-    with every number of its verdicts finite.
+    with every number of its verdicts finite, or none to be had because a repetition diverged.
 
     >>> import nbformat
     >>> cell = nbformat.v4.new_code_cell("x = 1")
@@ -68,12 +68,18 @@ def _receipt(path: Path, nonce: str, *, parameters: Mapping[str, Any]) -> str:
 
 
 def _fault(verdict: object) -> str:
-    """What is wrong with a recorded verdict; the bounds of a single seed's interval are null by right."""
+    """What is wrong with a recorded verdict.
+
+    The bounds of a single seed's interval are null by right, and mean and bounds of an open one that has no interval:
+    a seed diverged.
+    """
     if not isinstance(verdict, dict) or not {"sentence", "source", "quantity", "holds", "line"} <= verdict.keys():
         return "is not what sslens.claims.receipt writes"
     if verdict["holds"] not in (True, False, None):
         return f"neither holds, nor fails, nor is open: {verdict['holds']!r}"
     needed = ["n", "mean"] if verdict.get("n") == 1 else ["n", "mean", "low", "high"]
+    if verdict["holds"] is None and all(verdict.get(name, "") is None for name in ("mean", "low", "high")):
+        needed = ["n"]
     numbers = {name: verdict.get(name) for name in needed} | {k: v for k, v in verdict.items() if isinstance(v, float)}
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):

@@ -8,7 +8,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from sslens.figures.theme import PLOTLY
-from sslens.headless.notebook import lasting_outputs, shown_as
+from sslens.headless.notebook import lasting_outputs, shown_as, with_ids_in_order
 from sslens.types import InputError
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -20,8 +20,8 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     """Reduce a notebook to what is the same in every run of it; a second time changes nothing.
 
     Kernel and language are named without versions, cells are numbered, executed cells count 1 to n, metadata loses
-    what tools write and keeps what a person wrote, streams are joined, and views of widgets, dead without their
-    kernel, go.
+    what tools write and keeps what a person wrote, streams are joined, tables of arrays lose their random names, and
+    views of widgets, dead without their kernel, go.
 
     >>> cell = nbformat.v4.new_code_cell("1", id="f00", execution_count=7, metadata={"execution": {}, "tags": ["a"]})
     >>> normalise(nbformat.v4.new_notebook(cells=[cell]))["cells"]
@@ -38,7 +38,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             count += cell.execution_count is not None
             cell.execution_count = None if cell.execution_count is None else count
-            cell.outputs = lasting_outputs(cell.outputs)
+            cell.outputs = with_ids_in_order(lasting_outputs(cell.outputs), place)
             _count_results(cell)
     return notebook
 

@@ -1,8 +1,9 @@
 """Notebooks as files: read, their code cells numbered the same everywhere, their outputs brought into one form."""
 
 import ast
+import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ FOLDED = "show-source"
 KERNEL_FILE = re.compile(r"(?:/[\w.+-]+){0,9}/ipykernel_[0-9]+/[0-9]+\.py")
 """Where the kernel says a warning came from: its process number is another one in every run."""
 STREAMS = {"stdout": 0, "stderr": 1}
+RANDOM_ID = re.compile(r"""((?:id|for)=['"][a-z-]{0,40})([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})""")
+"""How the parts of an array's table refer to each other: by other names each time it is shown."""
 
 
 def read_notebook(path: Path) -> NotebookNode:
@@ -140,6 +143,33 @@ def lasting_outputs(outputs: Sequence[Any]) -> list[Any]:
             lasting += [*_in_one_piece(streams), output]
             streams = {}
     return lasting + _in_one_piece(streams)
+
+
+def with_ids_in_order(outputs: Sequence[Any], place: int = 0) -> list[Any]:
+    """Outputs whose tables of arrays have names that count within the cell at ``place``, instead of random ones.
+
+    They are of the same form, and no two of a notebook are alike. The arguments stay as they are.
+
+    >>> html = "<input id='attrs-bceacf9a-8d07-4c4f-9f0f-0a5b7d2c1e3f'>"
+    >>> data = {"text/plain": "<xarray.DataArray ()>", "text/html": html}
+    >>> with_ids_in_order([nbformat.v4.new_output("display_data", data)], place=3)[0].data["text/html"]
+    "<input id='attrs-00000003-0000-0000-0000-000000000000'>"
+    """
+    numbers: dict[str, int] = {}
+
+    def counted(found: re.Match[str]) -> str:
+        return f"{found[1]}{place:08x}-0000-0000-0000-{numbers.setdefault(found[2], len(numbers)):012x}"
+
+    named = [copy.deepcopy(output) if _is_table(output) else output for output in outputs]
+    for output in filter(_is_table, named):
+        output["data"]["text/html"] = RANDOM_ID.sub(counted, output["data"]["text/html"])
+    return named
+
+
+def _is_table(output: Mapping[str, Any]) -> bool:
+    """Whether an output is an array as xarray shows it."""
+    data = output.get("data", {})
+    return "text/html" in data and data.get("text/plain", "").startswith("<xarray.")
 
 
 def _in_one_piece(streams: dict[str, str]) -> list[Any]:

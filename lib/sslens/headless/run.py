@@ -21,8 +21,8 @@ from sslens.headless.attempt import PATIENCE, Attempt, Progress, Request, execut
 from sslens.headless.notebook import code_cells, read_notebook
 from sslens.headless.report import write_report
 from sslens.runtime import data_root
-from sslens.store import write_atomic
-from sslens.types import InputError
+from sslens.store import load_arrays, write_atomic
+from sslens.types import DamagedFile, InputError
 
 PACKAGES = ("sslens", "torch", "numpy", "scipy", "scikit-learn", "plotly", "papermill", "ipykernel")
 """Whose versions a run's sidecar records."""
@@ -69,8 +69,8 @@ def run_notebook(
 
     A complete run leaves ``<stem>.ipynb``, ``<stem>.html``, ``run.json`` and, where the notebook has labelled arrays,
     ``results.json`` in ``out`` (a folder of the data root by default). Any other outcome is a record with
-    status "failed" whose files lie in ``out/failed/<nonce>``; an earlier good result stays as it was. ``timeout`` is
-    in seconds per cell.
+    status "failed" whose files lie in ``out/failed/<nonce>``, ``results.json`` among them where the notebook came to
+    writing it; an earlier good result stays as it was. ``timeout`` is in seconds per cell.
 
     Raises:
         InputError: anything wrong with notebook, parameters, profile or folder; no kernel has been started then.
@@ -145,13 +145,23 @@ def _kept(attempt: Attempt, reason: str, *, folder: Path) -> RunRecord:
 
 def _set_aside(attempt: Attempt, record: RunRecord) -> RunRecord:
     shutil.rmtree(attempt.source.parent, ignore_errors=True)
-    for path in (attempt.message, attempt.training, attempt.receipt, attempt.results):
+    for path in (attempt.message, attempt.training, attempt.receipt):
         path.unlink(missing_ok=True)
+    if not _readable(attempt.results):
+        attempt.results.unlink(missing_ok=True)
     write_atomic(attempt.staging / "run.json", _text(record.sidecar()))
     attempt.staging.chmod(0o755)
     record.folder.parent.mkdir(exist_ok=True)
     attempt.staging.rename(record.folder)
     return record
+
+
+def _readable(results: Path) -> bool:
+    try:
+        load_arrays(results)
+    except DamagedFile:
+        return False
+    return True
 
 
 def _record(attempt: Attempt, reason: str, *, notebook: NotebookNode, folder: Path) -> RunRecord:

@@ -13,6 +13,12 @@ import plotly.graph_objects as go
 from sslens import runtime
 from sslens.types import InputError, UnknownName
 
+_COMPUTING = (
+    "<style>@keyframes sslens-late { from, to { visibility: hidden } }</style>"
+    '<span role="status" style="animation: sslens-late 300ms"> computing ...</span>'
+)
+"""Sent before every computation, as a busy kernel sends nothing; the page shows it once 300 ms are over."""
+
 
 @final
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ def explore(figure_of: Callable[..., go.Figure], **controls: Any) -> Any:
     A control is ``(low, high)`` or ``(low, high, step)`` for a slider, a list of choices, a bool for a tick box, or a
     ``Zoom`` for a box that is also drawn by mouse.
     It begins at the parameter's default, else at the lowest, the first, or the bool given. Parameters without a
-    control keep their defaults. What is wrong with a value is said under the controls.
+    control keep their defaults. What is wrong with a value, or whatever else ``figure_of`` raises for it, is said under
+    the controls.
 
     Raises:
         UnknownName: a control for a parameter that ``figure_of`` has not.
@@ -66,10 +73,15 @@ def explore(figure_of: Callable[..., go.Figure], **controls: Any) -> Any:
     (0, 2)
     """
     start = _start(figure_of, controls)
-    figure = figure_of(**start)
+    figure = _drawn(figure_of, start)
+    return _Panel(figure_of, controls, start=start, figure=figure).box if runtime.is_interactive() else figure
+
+
+def _drawn(figure_of: Callable[..., go.Figure], values: Mapping[str, Any]) -> go.Figure:
+    figure = figure_of(**values)
     if not isinstance(figure, go.Figure) or figure.frames:
         raise InputError("figure_of", type(figure).__name__, "a function that returns a plotly Figure without frames")
-    return _Panel(figure_of, controls, start=start, figure=figure).box if runtime.is_interactive() else figure
+    return figure
 
 
 def _start(figure_of: Callable[..., go.Figure], controls: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,6 +143,12 @@ def _control(name: str, control: Any, *, value: Any) -> Any:
     return widgets.FloatSlider(min=low, max=high, step=fine, readout_format=".4g", **common)
 
 
+def _said(error: Exception) -> str:
+    """The text of an error; the kind of it as well, if it is none of ours, whose text says all."""
+    kind = "" if isinstance(error, InputError) else type(error).__name__
+    return ": ".join(filter(None, (kind, str(error))))
+
+
 @final
 class _Panel:
     """Controls, message and figure; draws the latest values only, however fast they come."""
@@ -145,14 +163,15 @@ class _Panel:
     ) -> None:
         import ipywidgets as widgets
 
-        from sslens.interactive.live_figure import live
+        from sslens.interactive.live_figure import PANEL, live
 
         self.figure_of, self.lock = figure_of, Lock()
         self.wanted, self.drawn, self.figure = start, start, figure
         self.controls = {name: _control(name, control, value=start[name]) for name, control in controls.items()}
-        self.message, self.widget = widgets.HTML(), live(figure)
+        # A line of its own even while nothing is said, so that the figure stays where it is.
+        self.message, self.widget = widgets.HTML(layout={"min_height": "28px"}), live(figure)
         row = widgets.HBox(list(self.controls.values()), layout={"flex_flow": "row wrap"})
-        self.box = widgets.VBox([row, self.message, self.widget])
+        self.box = widgets.VBox([row, self.message, self.widget]).add_class(PANEL)
         for name, control in self.controls.items():
             control.observe(self.changed, "value")
             if isinstance(controls[name], Zoom):
@@ -168,8 +187,10 @@ class _Panel:
         self.wanted = {name: control.value for name, control in self.controls.items()}
         while self.wanted is not self.drawn and self.lock.acquire(blocking=False):
             try:
+                self.message.value += _COMPUTING
                 self.draw(self.wanted)
             finally:
+                self.message.value = self.message.value.removesuffix(_COMPUTING)
                 self.lock.release()
 
     def draw(self, values: dict[str, Any]) -> None:
@@ -178,9 +199,9 @@ class _Panel:
 
         self.drawn = values
         try:
-            figure = self.figure_of(**values)
-        except InputError as error:
-            self.message.value = f'<span role="alert">{html.escape(str(error))}</span>'
+            figure = _drawn(self.figure_of, values)
+        except Exception as error:  # whatever a stranger's function raises
+            self.message.value = f'<span role="alert">{html.escape(_said(error))}</span>'
             return
         redraw(self.widget, before=self.figure, after=figure)
         self.figure, self.message.value = figure, ""

@@ -1,14 +1,16 @@
 """Exercises: an answer is held against what the notebook itself measured."""
 
 from collections.abc import Sequence
-from typing import Any
+from numbers import Real
+from typing import Any, SupportsFloat
 
 from sslens.types import InputError
 
-Answer = float | str | Sequence[str] | None
+Truth = SupportsFloat | str | Sequence[str]
+"""A number of any kind, a numpy or torch one too; a word, or words."""
 
 
-def check(answer: Answer, truth: float | str | Sequence[str], *, within: float = 0.05) -> str:
+def check(answer: Truth | None, truth: Truth, *, within: float = 0.05) -> str:
     """Say whether an answer is right, without giving the solution away; numbers may be off by a share ``within``.
 
     Words are compared without regard to case, lists of words without regard to order; ``None`` means no answer yet.
@@ -21,14 +23,24 @@ def check(answer: Answer, truth: float | str | Sequence[str], *, within: float =
     """
     if answer is None:
         return "No answer yet."
-    number = isinstance(truth, int | float)
-    if isinstance(answer, int | float) != number or isinstance(answer, str) != isinstance(truth, str):
+    answer, truth = _plain(answer), _plain(truth)
+    number = _is_number(truth)
+    if _is_number(answer) != number or isinstance(answer, str) != isinstance(truth, str):
         raise InputError("answer", answer, "a number" if number else "text" if isinstance(truth, str) else "a list")
     return "Right." if _agree(answer, truth, within) else "Not yet: see the figure again."
 
 
+def _plain(value: Any) -> Any:
+    """What a scalar, an array or a tensor without axes holds; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real)
+
+
 def _agree(answer: Any, truth: Any, within: float) -> bool:
-    if isinstance(truth, int | float):
+    if _is_number(truth):
         return abs(answer - truth) <= within * max(abs(truth), 1e-12)
     if isinstance(truth, str):
         return answer.casefold() == truth.casefold()

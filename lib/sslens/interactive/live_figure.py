@@ -2,6 +2,8 @@
 
 Plotly's own FigureWidget carries 5 MB of script in every figure, and anywidget gives a figure two seconds to start.
 Here one hidden widget per kernel holds the script, compressed; each figure brings a loader that fetches it from there.
+The loader also keeps the figure as wide as its place, which plotly does for the window alone, and keeps keys from
+JupyterLab, whose command mode would take ArrowDown and cut a cell at x: all of a panel's keys, if it is in one.
 """
 
 import copy
@@ -17,6 +19,8 @@ import traitlets
 
 from sslens.figures import theme
 
+PANEL = "sslens-panel"
+"""The CSS class of a box that holds a live figure and its controls."""
 SCRIPT = Path(plotly.__file__).parent / "package_data" / "widgetbundle.js"
 
 _LOADER = """
@@ -39,6 +43,13 @@ function fresh(model) {
     model.send("state");
   });
 }
+const passes = key => key.ctrlKey || key.metaKey || key.altKey
+  || ["Tab", "Escape"].includes(key.key) || key.shiftKey && key.key === "Enter";
+const keep = key => { if (!passes(key)) key.stopPropagation(); };
+function settle(el) {
+  (el.closest(".sslens-panel") ?? el).addEventListener("keydown", keep);
+  if (el._fullLayout && Math.abs(el._fullLayout.width - el.clientWidth) >= 1) el._responsiveChartHandler?.();
+}
 export default () => {
   let started;
   const start = model => started ??= shared(model).then(async figure => {
@@ -49,7 +60,12 @@ export default () => {
   }).catch(error => { started = undefined; throw error; });
   return {
     initialize({model}) { start(model).catch(() => {}); },
-    async render({model, el}) { return (await start(model)).render({model, el}); },
+    async render({model, el}) {
+      const observer = new ResizeObserver(() => settle(el));
+      observer.observe(el);
+      const remove = (await start(model)).render({model, el});
+      return () => { observer.disconnect(); remove(); };
+    },
   };
 };
 """

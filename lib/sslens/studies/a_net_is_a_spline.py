@@ -160,7 +160,8 @@ def encoders(runs: Runs) -> dict[str, list[nn.Module]]:
     snapshots = {UNTRAINED: 0, FITTED: 0, TRAINED: -1}
     found = {name: [restore(trace, index) for trace in traces] for name, index in snapshots.items()}
     for trace, network in zip(traces, found[FITTED], strict=True):
-        swa_utils.update_bn([trace.reference.images[~trace.held_out]], network)
+        images = trace.reference.images[~trace.held_out]
+        swa_utils.update_bn([images.to(next(network.parameters()))], network)
     return found
 
 

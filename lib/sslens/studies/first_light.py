@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from xarray import DataArray, concat
 
+from sslens import datasets
 from sslens.claims import Claim
 from sslens.measures import classes, collapse, probe, projection, regions, spectrum
 from sslens.objectives import SimCLR, SimSiam, VICReg
@@ -42,6 +43,9 @@ class Setting:
     seeds: Annotated[int, Range(1, 1000)] = 5
     radius: Annotated[float, Range(0, 1e3, above=True)] = 0.5
     """Of the neighbourhoods in which folds of the network are counted."""
+
+    def __post_init__(self) -> None:
+        datasets.check_name(self.dataset)
 
     @classmethod
     def of(cls, namespace: Mapping[str, Any]) -> "Setting":

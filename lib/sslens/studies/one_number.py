@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from xarray import DataArray, concat
 
-from sslens import figures
+from sslens import datasets, figures
 from sslens.claims import Claim, Verdict
 from sslens.measures import collapse, probe, spectrum
 from sslens.presets import SWEEPS, swept
@@ -65,6 +65,9 @@ class Setting:
     steps: Annotated[int, Range(0, 10**6)] = 0
     """``optimisation.steps``; 0 means what the profile says."""
     seeds: Annotated[int, Range(1, 1000)] = 3
+
+    def __post_init__(self) -> None:
+        datasets.check_name(self.dataset)
 
     @classmethod
     def of(cls, namespace: Mapping[str, Any]) -> "Setting":

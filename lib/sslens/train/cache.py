@@ -18,7 +18,7 @@ from sslens.trace import MANIFEST, Snapshot, Trace, load
 from sslens.train.config import Config
 from sslens.train.loop import fit
 from sslens.train.naming import is_registered
-from sslens.train.setup import Setup, model_for, prepare
+from sslens.train.setup import Setup, begin, model_for, prepare
 from sslens.train.workers import trained_by_workers
 from sslens.types import DamagedFile, InputError
 
@@ -57,6 +57,8 @@ def record_all(configs: Sequence[Config], *, label: str = "runs") -> tuple[Trace
     """
     setups = {config: prepare(config) for config in dict.fromkeys(configs)}
     missing = [setup for setup in setups.values() if _status(_place(setup)) == "running"]
+    for config, setup in {setup.config.changed(seed=0): setup for setup in missing}.items():
+        begin(config, setup.train)  # refuses a network that does not fit the data
     for _ in progress(_trained(missing), total=len(missing), label=label) if missing else ():
         pass
     traces = {config: _recorded(setup) for config, setup in setups.items()}
@@ -107,7 +109,7 @@ def replay(trace: Trace, index: int) -> Snapshot:
 
 
 def restore(trace: Trace, index: int = -1, *, head: bool = False) -> nn.Module:
-    """The encoder as it was at a snapshot, in eval mode on the CPU; with its ``head`` behind it where wanted.
+    """The encoder as it was at a snapshot, in eval mode, in its own precision, on the CPU; with its ``head`` if wanted.
 
     The head is the projector, or of a supervised run the classifier: then the outputs are logits.
 

@@ -38,6 +38,9 @@ class Data:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        for option in self.options:
+            if not (isinstance(option, tuple) and list(map(type, option))[:1] == [str] and _is_plain(option[1:])):
+                raise InputError("Data.options", option, "a name and a plain value each, as {'size': 32}")
 
 
 @final
@@ -252,3 +255,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "full": {"optimisation": {"steps": 3000}, "snapshots": {"count": 24, "reference": 2000}},
 }
 """What each profile changes: ``smoke`` computes in float64, which does not drift apart between machines."""
+
+
+def _is_plain(values: tuple) -> bool:
+    return len(values) == 1 and isinstance(values[0], bool | int | float | str)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
 from sslens.encoders import Model, pooled
+from sslens.objectives import Objective
 from sslens.runtime import configure_torch, stream
 from sslens.trace import Snapshot
 from sslens.train.config import Config
@@ -119,7 +120,7 @@ def _step(training: TrainState, step: int, batch: Dataset, labels: Labels) -> di
     kind = getattr(torch, config.compute.dtype)
     full = {name: getattr(outputs, name).to(kind) for name in TENSORS}
     outputs = Outputs(**full, labels=labels, inputs=None if images.is_floating_point() else images)
-    terms = objective.terms(outputs, training.state)
+    terms = _checked_terms(objective, objective.terms(outputs, training.state))
     training.optimizer.zero_grad()
     torch.stack(list(terms.values())).sum().backward()
     training.optimizer.step()
@@ -127,6 +128,15 @@ def _step(training: TrainState, step: int, batch: Dataset, labels: Labels) -> di
     with torch.no_grad():
         objective.after_step(outputs, training.state)
     return {name: term.detach() for name, term in terms.items()}
+
+
+def _checked_terms(objective: Objective, terms: Any) -> dict[str, Scalar]:
+    """Terms that can be summed and recorded; of a row of numbers nobody asked for the sum."""
+    if not isinstance(terms, Mapping) or not terms or any(getattr(term, "ndim", -1) for term in terms.values()):
+        raise InputError(
+            f"terms of {type(objective).__name__}", terms, "one number, a 0-d tensor, for each of their names"
+        )
+    return dict(terms)
 
 
 def _views(config: Config, step: int, batch: Dataset) -> tuple[Views, ...]:

@@ -21,6 +21,7 @@ Side = Literal["both", "train", "test"]
 When = Literal["always", "start", "end"]
 Labelled = tuple[Float[Tensor, "n d"], Int[Tensor, "n"]]
 """Features and labels, as every probe takes them."""
+Seeds = int | Sequence[int] | np.integer | np.ndarray
 Number = float | Shaped[Tensor, "*n"]
 """What a measure returns: one number, or one for each sample (its rank, whether it is right)."""
 
@@ -39,13 +40,15 @@ class Runs:
     seeds: tuple[int, ...]
 
     @classmethod
-    def of(cls, configs: Mapping[str, Config], *, seeds: int | Sequence[int] = 1, label: str = "runs") -> "Runs":
+    def of(cls, configs: Mapping[str, Config], *, seeds: Seeds = 1, label: str = "runs") -> "Runs":
         """Read each run for each seed (a number means 0, 1, ...), or train what is missing, side by side, resumably.
 
         Raises:
             InputError: no run, no seed, or what ``record`` refuses; nothing is trained then.
         """
-        chosen = range(checked("seeds", seeds, Annotated[int, Range(1, 1000)])) if isinstance(seeds, int) else seeds
+        if not isinstance(configs, Mapping) or not all(isinstance(each, Config) for each in configs.values()):
+            raise InputError("runs", configs, "a mapping of names to configs: Runs.of({'simclr': Config()})")
+        chosen = _chosen(seeds)
         if not configs or not len(chosen) or len(set(chosen)) < len(chosen):
             raise InputError("runs, seeds", (list(configs), list(chosen)), "at least one of each, every seed once")
         wanted = [config.changed(seed=seed) for config in configs.values() for seed in chosen]
@@ -233,6 +236,8 @@ class Runs:
     ) -> DataArray:
         """What is asked of every snapshot; ``several``: what more than one number are of, and of which side."""
         per, on = several
+        if per in ("run", "seed", "step", "status", ""):
+            raise InputError("per", per, "a word of its own for what several numbers are of, such as 'rank'")
         if at not in ("always", "start", "end"):
             raise UnknownName("at", at, ("always", "start", "end"))
         answers = {run: self._of_run(run, ask, at) for run in self.traces}
@@ -281,6 +286,14 @@ class Runs:
         return {"sample": places.numpy(), **known}
 
 
+def _chosen(seeds: Any) -> Sequence[int]:
+    """The seeds that are meant: a number of them stands for the first ones."""
+    if isinstance(seeds, Sequence | np.ndarray):
+        return np.asarray(seeds).tolist()
+    plain = seeds.item() if isinstance(seeds, np.integer) else seeds
+    return range(checked("seeds", plain, Annotated[int, Range(1, 1000)]))
+
+
 def _side(trace: Trace, on: Side) -> Tensor:
     if on not in ("both", "train", "test"):
         raise UnknownName("on", on, ("both", "train", "test"))
@@ -300,8 +313,12 @@ def _answers(ask: Callable[[Trace, Snapshot], Number], trace: Trace, steps: Sequ
     return [_plain(ask(trace, known[step])) if step in known else None for step in steps]
 
 
-def _plain(number: Number) -> Any:
-    return number.tolist() if isinstance(number, Tensor) else float(number)
+def _plain(number: Any) -> Any:
+    """The answer of a measure as numbers of Python; scikit-learn's and numpy's are arrays."""
+    numbers = number.detach().cpu().numpy() if isinstance(number, Tensor) else np.asarray(number)
+    if numbers.dtype.kind not in "biuf":
+        raise InputError("measure", number, "one that gives numbers")
+    return numbers.astype(np.float64).tolist()
 
 
 def _filled(rows: Mapping[str, list[list[Any]]]) -> list[list[list[Any]]]:

@@ -16,8 +16,8 @@ from sslens.runtime import data_root, initialisation, stream
 from sslens.train.config import Config, Data
 from sslens.types import Dataset, Dimensions, InputError, Labels
 
-Source = tuple[str, tuple[tuple[str, Any], ...], Path]
-"""Name and options of a data set, and the folder it is kept under: what decides its content."""
+Source = tuple[str, tuple[tuple[str, Any], ...], Path, str]
+"""Name and options of a data set, the folder it is kept under, the state of its files: what decides its content."""
 
 
 @final
@@ -128,15 +128,15 @@ def begin(config: Config, data: Dataset) -> tuple[Model, nn.Module | None]:
 
 
 def _source(data: Data) -> Source:
-    name = data.name
-    if name.startswith("folder:"):
-        name = "folder:" + str(Path(name.removeprefix("folder:")).expanduser().resolve())
-    return name, data.options, data_root()
+    if not data.name.startswith("folder:"):
+        return data.name, data.options, data_root(), ""
+    path = str(Path(data.name.removeprefix("folder:")).expanduser().resolve())
+    return f"folder:{path}", data.options, data_root(), datasets.folder.stamp(path)
 
 
 @lru_cache(maxsize=2)
 def _loaded(source: Source) -> tuple[Dataset, Dataset, str]:
-    name, options, _ = source
+    name, options, *_ = source
     train, test = datasets.load(name, **dict(options))
     return train, test, train.digest() + test.digest()
 
@@ -205,7 +205,5 @@ def _blank(data: Dataset) -> Tensor:
 
 
 def _placed(module: Any, data: Dataset, config: Config) -> Any:
-    """The module on the data's device and in their type; of texts, which have none, in the config's."""
-    images = data.images
-    kind = images.dtype if images.is_floating_point() else getattr(torch, config.compute.dtype)
-    return module.to(images.device, kind, memory_format=torch.channels_last)
+    """The module on the data's device, in the precision of the config."""
+    return module.to(data.images.device, getattr(torch, config.compute.dtype), memory_format=torch.channels_last)

@@ -1,14 +1,15 @@
-"""A training process: configs come in as lines of JSON, a word goes out for each run that stands in the cache."""
+"""A training process: configs come in as lines of JSON, a line goes out for each: nothing, or what went wrong."""
 
 import json
 import os
 import sys
 from queue import SimpleQueue
 from threading import Thread
+from typing import Any
 
 from sslens.train.cache import record
 from sslens.train.config import Config
-from sslens.train.workers import END
+from sslens.train.workers import DONE
 
 
 def serve() -> None:
@@ -18,9 +19,16 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what else is printed here is no answer
     while True:
-        record(Config.of_json(json.loads(work.get())))
-        answers.write(END + b"\n")
+        answers.write(json.dumps(_trained(json.loads(work.get()))).encode() + b"\n")
         answers.flush()
+
+
+def _trained(config: dict[str, Any]) -> str:
+    try:
+        record(Config.of_json(config))
+    except Exception as error:  # the parent raises it, where people read it
+        return f"{type(error).__name__}: {error}"
+    return DONE
 
 
 def _receive(work: "SimpleQueue[bytes]") -> None:

@@ -13,8 +13,8 @@ from typing import Any, final
 from sslens.progress import HEARTBEAT
 
 LIBRARY = Path(__file__).parents[2]
-END = b"-"
-"""What a worker answers when a run is in the cache."""
+DONE = ""
+"""What a worker says when a run is in the cache; otherwise it says what went wrong."""
 
 
 def trained_by_workers(configs: Sequence[dict[str, Any]], count: int) -> Iterator[int]:
@@ -25,7 +25,7 @@ def trained_by_workers(configs: Sequence[dict[str, Any]], count: int) -> Iterato
     ends, however it ends, so do they.
 
     Raises:
-        RuntimeError: a worker that died, with the run it was at; the others are stopped.
+        RuntimeError: a worker that failed or died, with the run it was at; the others are stopped.
     """
     idle: SimpleQueue[_Worker] = SimpleQueue()
     workers = [_Worker() for _ in range(count)]
@@ -73,8 +73,9 @@ class _Worker:
             answer = sink.readline()
         except OSError:
             answer = b""
-        if answer.strip() != END:
-            raise RuntimeError(f"a training process died (killed, or out of memory?) at {json.dumps(config)}")
+        said = json.loads(answer) if answer.endswith(b"\n") else "it died (killed, or out of memory?)"
+        if said != DONE:
+            raise RuntimeError(f"a training process failed: {said} It was at {json.dumps(config)}")
 
     def stop(self) -> None:
         self.process.kill()  # what is on disk is whole: every file is renamed into place

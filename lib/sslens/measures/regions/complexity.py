@@ -89,7 +89,8 @@ def local_complexity(
             heard.clear()
             rest(_corners(stem(points), radius * _linear(stem, axes)))
             if not heard:
-                raise InputError("net", type(net).__name__, "a network that calls ReLU, LeakyReLU or PReLU modules")
+                allowed = "a network that calls ReLU, LeakyReLU or PReLU modules"
+                raise InputError("net", type(net).__name__, allowed, "Functions such as torch.relu are not seen.")
             counts.append(torch.stack(list(heard.values())))
     counts = torch.cat(counts, 1).double().unflatten(1, (frames, len(x)))  # (l, frames, n)
     totals = counts.sum(0).mean(1)

@@ -7,7 +7,16 @@ from tests.measures.regions.arrangements import on_plane, relu_stack
 from torch import fx, nn
 from torch.nn import functional
 
-from sslens.measures.regions import Plane, count_regions, count_sampled, grid, local_complexity, segment, square
+from sslens.measures.regions import (
+    Plane,
+    count_regions,
+    count_sampled,
+    grid,
+    local_complexity,
+    partition,
+    segment,
+    square,
+)
 from sslens.measures.regions._exact import nonlinearities
 from sslens.types import InputError
 
@@ -78,6 +87,34 @@ class Pooled(nn.Module):
 
     def forward(self, x):
         return functional.max_pool2d(x, **self.options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"kernel_size": 1}, {"kernel_size": 2, "stride": 2, "padding": 1}],
+    ids=["windows of one place", "windows with one place inside"],
+)
+@pytest.mark.parametrize("pooled", [lambda options: nn.MaxPool2d(**options), lambda options: Pooled(options)])
+@pytest.mark.parametrize("engine", ["numba", "torch"])
+def test_a_pool_in_whose_windows_no_places_meet_changes_nothing(options, pooled, engine):
+    torch.manual_seed(0)
+    *before, last = nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Sequential(nn.Flatten(), nn.Linear(8, 4), nn.ReLU())
+    net, plain = nn.Sequential(*before, pooled(options), last), nn.Sequential(*before, last)
+    plane, domain = Plane.through(torch.randn(3, 1, 4, 4).double()), square(4.0)
+    cells, expected = (partition(each, plane, domain, engine=engine) for each in (net, plain))
+    assert cells.count == expected.count == count_regions(net, plane, domain, engine=engine) > 20
+    assert torch.equal(cells.vertices, expected.vertices) and torch.equal(cells.slope, expected.slope)
+    ends = torch.randn(2, 1, 4, 4)
+    assert torch.equal(segment(net, *ends).breaks, segment(plain, *ends).breaks)
+
+
+def test_a_pool_that_never_bends_may_be_the_last_but_not_the_only_operation():
+    pool, plane = nn.MaxPool2d(1), Plane.through(torch.eye(16)[:3].reshape(3, 1, 4, 4).double())
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    assert count_regions(nn.Sequential(*net, pool), plane, square(1.0)) == count_regions(net, plane, square(1.0)) > 1
+    with pytest.raises(InputError, match="a network with a fold"):
+        count_regions(pool, plane, square(1.0))
 
 
 def bent(kink):

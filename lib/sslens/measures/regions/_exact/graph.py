@@ -116,7 +116,8 @@ class Network:
                 x = values[entering(node)]
                 pairs = meeting_pairs(node, self.graph, x=x) if self.bends[place] == "pool" else None
                 units = units_of(x, pairs, rows=2).shape[1]
-                yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, pairs)
+                if units:  # a max-pool in whose windows no two places meet never bends
+                    yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, pairs)
 
 
 @final

@@ -77,6 +77,8 @@ class Partition:
     >>> quadrants = partition(net, Plane.identity(), square(1))
     >>> quadrants.count, quadrants.linear_count, quadrants.area.tolist()
     (4, 4, [1.0, 1.0, 1.0, 1.0])
+    >>> quadrants
+    Partition: 4 regions by the folds of 1 layer; see .area, .slope_norm, .edges, .unpack(), .picture()
     """
 
     network: Network
@@ -88,6 +90,11 @@ class Partition:
     """Convex cells, counter-clockwise: ``starts``, ``corners`` and what made each side, ``side_ids``."""
     packed_patterns: tuple[PackedPatterns, ...]
     """Activation patterns, chunk by chunk in the order of the cells."""
+
+    def __repr__(self) -> str:
+        layers = f"{len(self.layers)} layer" + "s" * (len(self.layers) != 1)
+        ask = ".area, .slope_norm, .edges, .unpack(), .picture()"
+        return f"Partition: {self.count:,} regions by the folds of {layers}; see {ask}"
 
     @property
     def count(self) -> int:
