@@ -4,6 +4,7 @@ import importlib
 import linecache
 import sys
 import textwrap
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -161,6 +162,22 @@ class Fed:
         return WEIGHTS["a"] * LIST[0] * BULK
 
 
+@dataclass
+class Kept:
+    weight: float = 1.0
+
+    def compute(self):
+        return helper(self.weight)
+
+
+KEPT = Kept()
+
+
+class Held:
+    def compute(self):
+        return KEPT
+
+
 class Vague:
     def compute(self):
         return STATE
@@ -180,6 +197,7 @@ def test_values_count_by_their_content(monkeypatch):
         monkeypatch.setattr(f"{__name__}.{name}", value)
         seen.add(of_class(Fed))
     assert len(seen) == 4
+    assert {"KEPT", "Kept", "helper", "FACTOR"} <= fingerprint._used(Held).keys()
     assert of_class(closing(1.0)) == of_class(closing(1.0)) != of_class(closing(2.0))
 
 
@@ -197,6 +215,7 @@ def test_what_comes_from_other_files_counts(tmp_path, monkeypatch):
     seen = set()
     for scale, again in ((1, 1), (2, 1), (2, 3)):
         code = f"SCALE = {scale}\ndef scaled(z):\n    return SCALE * z\ndef again(z):\n    return {again} * z\n"
+        code = f"import numpy, torch\nSTATE = torch.Generator()\n{code}"
         (tmp_path / "of_helper.py").write_text(code)
         for name in ("of_mine", "of_helper"):
             sys.modules.pop(name, None)
@@ -206,6 +225,7 @@ def test_what_comes_from_other_files_counts(tmp_path, monkeypatch):
     assert len(seen) == 3
     used = fingerprint._used(importlib.import_module("of_mine").Mine)
     assert used["sslens.objectives.vicreg.VICReg"] == of_modules("sslens.objectives.vicreg")
+    assert not [name for name in used if "numpy" in name or "torch" in name or "STATE" in name]
 
 
 def test_a_class_that_no_file_holds_is_an_error():

@@ -20,6 +20,8 @@ from sslens.types import InputError
 
 ROOT = Path(__file__).parent
 HOUSE = ROOT.name
+CODE = (type, FunctionType, ModuleType)
+"""What is followed; anything else is a value."""
 
 
 def of_modules(*names: str) -> str:
@@ -78,9 +80,10 @@ def _used(kind: type) -> dict[str, str]:
             continue
         if isinstance(part, ModuleType):
             used[name] = ""
-            waiting += [(f"{name}.{inner}", value) for inner, value in vars(part).items() if inner[:2] != "__"]
+            waiting += [(f"{part.__name__}.{inner}", value) for inner, value in _members(part).items()]
         elif not isinstance(part, type | FunctionType):
             used[name] = _content(part, name)
+            waiting += [] if _is_installed(type(part)) else [(type(part).__qualname__, type(part))]
         elif _package(part) == HOUSE and part is not kind:
             used[name] = of_modules(part.__module__)
         else:
@@ -88,6 +91,12 @@ def _used(kind: type) -> dict[str, str]:
             used[name] = _code(source)
             waiting += _named(part, source)
     return used
+
+
+def _members(module: ModuleType) -> dict[str, Any]:
+    """What a module defines; values without a content only matter where some code names them."""
+    named = {name: value for name, value in vars(module).items() if name[:2] != "__" and not _is_installed(value)}
+    return {name: value for name, value in named.items() if isinstance(value, CODE) or not _is_vague(value)}
 
 
 def _named(part: type | FunctionType, source: str) -> list[tuple[str, Any]]:
@@ -143,12 +152,15 @@ def _content(value: Any, name: str) -> str:
         return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "tobytes"):
         return f"{value.dtype}{value.shape}{value.tobytes().hex()}"
-    text = repr(value)
-    if re.search(r" at 0x[0-9a-f]+", text):
-        raise InputError(
-            name, text, "a value whose content can be written down", "Give the class a field for it, or write it down."
-        )
-    return text
+    if _is_vague(value):
+        allowed = "a value whose content can be written down"
+        raise InputError(name, repr(value), allowed, "Give the class a field for it, or write it down.")
+    return repr(value)
+
+
+def _is_vague(value: object) -> bool:
+    """Whether a value shows nothing but its address."""
+    return bool(re.search(r" at 0x[0-9a-f]+", repr(value)))
 
 
 def _source(part: type | FunctionType) -> str:
