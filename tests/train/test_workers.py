@@ -19,9 +19,10 @@ from sslens.types import InputError
 from tests.train.cases import same, tiny
 
 SCRIPT = """
-import sys
+import signal, sys
 from sslens.train import Config, record_all
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to Ctrl-C
 record_all([Config.of_json(values) for values in {configs!r}])
 print("done")
 """
