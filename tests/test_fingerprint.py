@@ -5,6 +5,7 @@ import linecache
 import sys
 import textwrap
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 import torch
@@ -140,6 +141,7 @@ class Other:
         return helper(2)
 
 
+@cache
 def helper(x):
     return FACTOR * x
 

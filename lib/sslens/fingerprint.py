@@ -95,18 +95,24 @@ def _used(kind: type) -> dict[str, str]:
 
 def _members(module: ModuleType) -> dict[str, Any]:
     """What a module defines; values without a content only matter where some code names them."""
-    named = {name: value for name, value in vars(module).items() if name[:2] != "__" and not _is_installed(value)}
+    found = {name: _bare(value) for name, value in vars(module).items() if name[:2] != "__"}
+    named = {name: value for name, value in found.items() if not _is_installed(value)}
     return {name: value for name, value in named.items() if isinstance(value, CODE) or not _is_vague(value)}
 
 
 def _named(part: type | FunctionType, source: str) -> list[tuple[str, Any]]:
     """What code names and no installed package brings: globals of its module, and what its functions close over."""
     names = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-    known = {name: value for name, value in vars(sys.modules[part.__module__]).items() if name in names}
+    known = {name: _bare(value) for name, value in vars(sys.modules[part.__module__]).items() if name in names}
     for function in _functions(part):
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-        known |= {name: cell.cell_contents for name, cell in cells if name != "__class__"}
+        known |= {name: _bare(cell.cell_contents) for name, cell in cells if name != "__class__"}
     return [(f"{_home(value, part)}.{name}", value) for name, value in known.items() if not _is_installed(value)]
+
+
+def _bare(value: Any) -> Any:
+    """A function without what wraps it, such as a cache."""
+    return inspect.unwrap(value) if callable(value) else value
 
 
 def _functions(part: type | FunctionType) -> list[FunctionType]:
@@ -165,9 +171,11 @@ def _is_vague(value: object) -> bool:
 
 def _source(part: type | FunctionType) -> str:
     try:
-        return textwrap.dedent(inspect.getsource(part))
+        source = textwrap.dedent(inspect.getsource(part))
     except (OSError, TypeError):
         return _source_in_cell(part)
+    # From Python 3.13 on a class that no file holds is answered with other lines of its module's file.
+    return source if isinstance(part, FunctionType) or f"class {part.__name__}" in source else _source_in_cell(part)
 
 
 def _source_in_cell(kind: type | FunctionType) -> str:
