@@ -38,7 +38,7 @@ bench: $(VENV)/ready  ## speed, as ratios to a limit measured in the same run
 	$(BIN)/python -m tests.benchmarks
 
 lessons: $(VENV)/ready  ## every notebook executed and stored anew, where its outputs are out of date
-	$(BIN)/sslens freeze notebooks/*.ipynb
+	$(BIN)/sslens freeze notebooks/[0-9]*.ipynb && $(BIN)/sslens freeze --reference notebooks/_template.ipynb
 	$(BIN)/sslens table
 
 new: $(VENV)/ready  ## make new NAME=12_some_question: a notebook from the template

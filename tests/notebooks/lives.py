@@ -109,7 +109,7 @@ def blamed(message):
 
 def _python(module, *arguments, folder, variables=None):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    environment |= {SHARED: str(shared()), "SSLENS_DATA": str(shared())} | (variables or {})
+    environment |= {SHARED: str(shared()), "SSLENS_DATA": str(shared()), "SSLENS_CORES": "1"} | (variables or {})
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", module, *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE)

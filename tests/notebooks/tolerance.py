@@ -24,12 +24,17 @@ ENVIRONMENT = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_configure(config):
-    """Give this session one data folder that begins empty, so that no stored run answers for the code."""
+    """Give this session one data folder that begins empty, so that no stored run answers for the code.
+
+    What a worker starts shares the worker's processors: runs are trained in the test's or notebook's own process.
+    """
     if SHARED not in os.environ:
         folder = tempfile.TemporaryDirectory(prefix="sslens-tests-", ignore_cleanup_errors=True)
         os.environ[SHARED] = folder.name
         config.add_cleanup(folder.cleanup)
         config.add_cleanup(lambda: os.environ.pop(SHARED))
+    if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+        os.environ["SSLENS_CORES"] = str(max(1, len(os.sched_getaffinity(0)) // int(workers)))
     chosen = {"SSLENS_PROFILE": "smoke", "OMP_NUM_THREADS": "1"}
     config.stash[ENVIRONMENT] = chosen | os.environ | {"SSLENS_LIVE": "0", "SSLENS_DATA": os.environ[SHARED]}
 

@@ -13,6 +13,7 @@ from sslens.presets import SWEEPS
 from sslens.statistics import labels
 from sslens.studies import of_notebook, one_number
 from sslens.studies.one_number import Setting
+from sslens.studies.study import stacked
 from sslens.train import Runs
 from sslens.types import InputError, UnknownName
 
@@ -125,12 +126,6 @@ def test_a_layer_that_has_shrunk_to_a_point_has_a_spectrum_of_zeros(runs):
     assert (found == 0).all()
 
 
-def test_stacking_refuses_what_has_other_runs():
-    one, other = (DataArray([1.0], {"run": [name]}) for name in "ab")
-    with pytest.raises(ValueError, match="run"):
-        one_number.stacked({"one": one, "other": other}, dim="choice")
-
-
 @pytest.fixture(scope="module")
 def healthy(runs):
     return runs.select("SimCLR temperature 0.2")
@@ -211,7 +206,7 @@ def test_from_runs_to_verdicts(runs):
     """The path of the notebook, whatever the numbers are after two steps."""
     scores, accuracies = one_number.scores(runs, MEASURES), one_number.accuracies(runs, PROBES)
     rank = scores.sel(measure="RankMe", layer="embedding")
-    chosen = one_number.stacked({"RankMe, embedding": rank, "exponent near 1": 0 * rank}, dim="choice")
+    chosen = stacked({"RankMe, embedding": rank, "exponent near 1": 0 * rank}, "choice")
     quality = accuracies.sel(probe="kNN accuracy")
     groups = one_number.pooled(one_number.members(SHORT, one_number.compared(runs)))
     order, lost = (each(chosen, quality, groups=groups) for each in (one_number.rank_correlations, one_number.regrets))

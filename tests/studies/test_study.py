@@ -10,7 +10,7 @@ from xarray import DataArray
 
 from sslens import studies
 from sslens.claims import Claim
-from sslens.studies import from_namespace, of_notebook
+from sslens.studies import first_light, from_namespace, of_notebook
 from sslens.studies.study import in_one_line, outcomes, stacked, stated
 from sslens.types import InputError, OneOf, Range, checked_dataclass
 
@@ -36,6 +36,18 @@ def test_a_setting_is_made_of_the_notebooks_parameters(monkeypatch):
 def test_the_checks_set_the_profile(monkeypatch):
     monkeypatch.setenv("SSLENS_PROFILE", "smoke")
     assert from_namespace(Setting, NAMESPACE).profile == "smoke"
+
+
+def test_smoke_takes_two_seeds_of_those_a_notebook_names_and_no_other_profile_does(monkeypatch):
+    monkeypatch.delenv("SSLENS_PROFILE", raising=False)
+    setting = first_light.Setting.of
+    parameters = {name: spec.default for name, spec in first_light.Setting.__dataclass_fields__.items()}
+    taken = {
+        (profile, seeds): setting(parameters | {"profile": profile, "seeds": seeds}).seeds
+        for profile in ("smoke", "lesson", "full")
+        for seeds in (1, 2, 5)
+    }
+    assert taken == {(profile, seeds): min(seeds, 2) if profile == "smoke" else seeds for profile, seeds in taken}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +123,15 @@ def test_arrays_are_stacked_only_where_their_labels_are_the_same():
     assert found.sel(probe="b").values.tolist() == [1, 1]
     with pytest.raises(ValueError, match="exact"):
         stacked({"a": one, "b": one.isel(seed=[0])}, "probe")
+
+
+def test_what_stacked_arrays_do_not_share_is_left_out():
+    def taken(choice, unit):
+        coords = {"run": ["a"], "choice": choice, "status": ("run", ["complete"])}
+        return DataArray([1.0], coords, ["run"], attrs={"unit": unit, "of": "h"})
+
+    found = stacked({"RankMe": taken("RankMe", "nats"), "kNN": taken("kNN", "")}, "measure")
+    assert set(found.coords) == {"run", "measure"} and found.attrs == {"of": "h"}
 
 
 def test_the_face_of_the_studies_is_whole():

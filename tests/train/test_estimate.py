@@ -1,16 +1,21 @@
 """What runs will cost: measured on a few steps of each kind, close to what they do cost."""
 
+import subprocess
 import sys
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from sslens.encoders import ConvNet
+from sslens.encoders import MLP, ConvNet, ResNet18
 from sslens.runtime import data_root
-from sslens.train import Estimate, estimate, record, record_all
-from sslens.train.estimate import _measured
+from sslens.studies.a_net_is_a_spline_texts import language_config
+from sslens.train import Config, Estimate, estimate, learned, model_for, prepare, record, record_all
+from sslens.train.estimate import PEAK, PROCESS, _measured, memory, side_by_side
 from sslens.types import InputError
-from tests.train.cases import tiny
+from tests.train.cases import MULTI_CROP, Centred, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +33,7 @@ def test_it_grows_with_length_and_snapshots_and_repeats_nothing():
     assert many.bytes > 5 * estimate([long]).bytes
     assert estimate([short, short]) == estimate([short])
     assert estimate([short, short.changed(seed=1)]).bytes == 2 * estimate([short]).bytes
-    assert estimate([]) == Estimate(0.0, 0)
+    assert estimate([]) == Estimate(0.0, 0, 0)
 
 
 def test_each_kind_of_run_is_measured_once(monkeypatch):
@@ -68,6 +73,61 @@ def test_the_time_is_about_what_training_takes(monkeypatch):
     assert 1 / 3 < expected / (time.perf_counter() - start) < 3
 
 
+SCRIPT = """
+import resource, sys
+from sslens.train import Config, fit, prepare
+from sslens.train.estimate import memory
+
+setup = prepare(Config.of_json({config!r}))
+expected = memory(setup)
+for _ in fit(setup):
+    pass
+print(expected, 1000 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimisation": {"batch_size": 1024}}, {"encoder": ResNet18(width=16)}])
+def test_the_memory_is_about_what_a_process_takes(changes):
+    """A process of its own, as the most that one ever took is never forgotten."""
+    short = {"optimisation": {"steps": 2, "batch_size": 256}, "snapshots": {"count": 2}}
+    config = Config(data={"name": "scattered_digits"}, **short).changed(**changes)
+    script = SCRIPT.format(config=config.to_json())
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    expected, peak = map(float, done.stdout.split())
+    assert 0.6 * peak < expected < 1.6 * peak
+
+
+def test_the_memory_counts_data_weights_and_moments_by_their_size():
+    def of(**changes):
+        return memory(prepare(tiny(**changes)))
+
+    small, large = MLP(width=8, depth=2), MLP(width=512, depth=2)
+    weights = sum(each.numel() for each in model_for(tiny(encoder=large), learned(tiny())).parameters())
+    assert of(encoder=large) - of(encoder=small) > 16 * 0.9 * weights
+    assert of(compute={"dtype": "float64"}) - of(compute={"dtype": "float32"}) > 0
+    assert of(optimisation={"batch_size": 64}) > of(optimisation={"batch_size": 32})
+
+
+@pytest.mark.parametrize(("free", "count"), [(1e13, 4), (2.9, 2), (1.0, 1), (0.0, 1)])
+def test_no_more_run_side_by_side_than_there_is_memory_for(monkeypatch, free, count):
+    setups = [prepare(tiny(seed=seed)) for seed in range(8)]
+    monkeypatch.setenv("SSLENS_CORES", "4")
+    available = int(free * PEAK * memory(setups[0]))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=available))
+    assert side_by_side(setups) == count
+    monkeypatch.setenv("SSLENS_CORES", "1")
+    assert (side_by_side(setups), side_by_side([])) == (1, 0)
+
+
+def test_texts_and_views_of_several_sizes_have_a_memory_too():
+    assert memory(prepare(language_config("smoke", 0))) > PROCESS
+    one, many = (
+        memory(prepare(tiny(encoder=ConvNet(width=64), objective=Centred(), recipe=recipe)))
+        for recipe in (replace(MULTI_CROP, further=()), MULTI_CROP)
+    )
+    assert many > one
+
+
 def test_what_cannot_be_trained_cannot_be_estimated():
     with pytest.raises(InputError, match="batch_size"):
         estimate([tiny(optimisation={"batch_size": 5000})])
@@ -78,4 +138,4 @@ def test_what_cannot_be_trained_cannot_be_estimated():
     [(0.2, "about 0 seconds"), (59.0, "about 59 seconds"), (90.0, "about 2 minutes"), (600.0, "about 10 minutes")],
 )
 def test_it_reads_as_a_sentence(seconds, shown):
-    assert repr(Estimate(seconds, 12_000_000)) == f"{shown}, 12 MB on disk"
+    assert repr(Estimate(seconds, 12_000_000, 800_000_000)) == f"{shown}, 12 MB on disk, 0.8 GB of memory"

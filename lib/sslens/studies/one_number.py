@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from xarray import DataArray, concat
+from xarray import DataArray
 
 from sslens import datasets, figures
 from sslens.claims import Claim, Verdict
@@ -19,7 +19,7 @@ from sslens.studies.one_number_agreement import ALL
 from sslens.studies.one_number_agreement import pooled as pooled  # the notebook finds all it needs in one place
 from sslens.studies.one_number_agreement import rank_correlations as rank_correlations
 from sslens.studies.one_number_agreement import regrets as regrets
-from sslens.studies.study import Verdicts, from_namespace, outcomes, stated
+from sslens.studies.study import Verdicts, from_namespace, outcomes, stacked, stated
 from sslens.train import Config, Runs
 from sslens.train.runs import Layer
 from sslens.types import Features, OneOf, Range, checked_dataclass
@@ -193,20 +193,6 @@ def accuracies(runs: Runs, probes: Mapping[str, Callable[[probe.Known, probe.Que
     tried = compared(runs)
     found = {name: tried.probed(judged, of="representation", at="end") for name, judged in probes.items()}
     return stacked(found, dim="probe").assign_attrs(_attributes(runs))
-
-
-def stacked(arrays: Mapping[str, DataArray], *, dim: str) -> DataArray:
-    """Arrays of the same runs and seeds as one, their names along a new first dimension.
-
-    Raises:
-        ValueError: a run or seed that one of them lacks.
-
-    >>> seeds = DataArray([0.5, 0.25], {"seed": [0, 1]})
-    >>> stacked({"RankMe": seeds, "blind": 0 * seeds}, dim="choice").dims
-    ('choice', 'seed')
-    """
-    bare = [each.drop_vars([name for name in each.coords if name not in each.dims]) for each in arrays.values()]
-    return concat(bare, DataArray(list(arrays), dims=dim, name=dim), join="exact", combine_attrs="drop_conflicts")
 
 
 def no_favourite(quality: DataArray) -> DataArray:

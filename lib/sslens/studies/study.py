@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ from sslens.types import InputError, fields_of
 Setting = TypeVar("Setting")
 Verdicts = Sequence[Verdict] | Sequence[Mapping[str, Any]] | Mapping[str, bool | None]
 """Verdicts as a notebook holds them, as a receipt records them, or quantity by quantity."""
+SMOKE_SEEDS = 2
+"""The most seeds a notebook trains at the smoke profile: enough for every path through the code."""
 
 
 def of_notebook(stem: str) -> ModuleType | None:
@@ -34,6 +37,8 @@ def of_notebook(stem: str) -> ModuleType | None:
 def from_namespace(kind: type[Setting], namespace: Mapping[str, Any]) -> Setting:
     """A study's setting from the parameters of its notebook, at the profile that the checks may have set.
 
+    At ``smoke`` no more than ``SMOKE_SEEDS`` seeds are trained, whatever the notebook says.
+
     Raises:
         InputError: a parameter that the notebook does not have, of the wrong type or out of range.
     """
@@ -41,7 +46,9 @@ def from_namespace(kind: type[Setting], namespace: Mapping[str, Any]) -> Setting
     if missing := [name for name in names if name not in namespace]:
         raise InputError("parameters", missing, "assigned in the notebook's parameters cell")
     values = {name: namespace[name] for name in names}
-    return kind(**values | {"profile": profile(values["profile"])})
+    setting: Any = kind(**values | {"profile": profile(values["profile"])})
+    fewer = setting.profile == "smoke" and getattr(setting, "seeds", 0) > SMOKE_SEEDS
+    return replace(setting, seeds=SMOKE_SEEDS) if fewer else setting
 
 
 def outcomes(verdicts: Verdicts) -> dict[str, bool | None]:
@@ -94,12 +101,19 @@ def in_one_line(verdicts: Verdicts, clauses: Mapping[Claim, tuple[str, str]], *,
 def stacked(arrays: Mapping[Any, DataArray], dim: str) -> DataArray:
     """Arrays of the same coordinates along a new dimension, which comes first and is labelled by their keys.
 
+    What they do not share, a place they were taken at or a unit, is left out, and so is the status of their runs.
+
     Raises:
-        ValueError: coordinates that differ.
+        ValueError: dimensions or coordinates that differ.
 
     >>> import numpy as np
     >>> stacked({"kNN": DataArray(np.zeros(2), {"seed": [0, 1]})}, "probe").sizes
     Frozen({'probe': 1, 'seed': 2})
     """
-    bare = [array.drop_vars("status", errors="ignore").expand_dims({dim: [key]}) for key, array in arrays.items()]
-    return concat(bare, dim, join="exact", coords="minimal", compat="override")
+    bare = [array.drop_vars(_own(array)).expand_dims({dim: [key]}) for key, array in arrays.items()]
+    return concat(bare, dim, join="exact", coords="minimal", compat="override", combine_attrs="drop_conflicts")
+
+
+def _own(array: DataArray) -> list[Any]:
+    """Coordinates that belong to this one array alone."""
+    return [name for name, coordinate in array.coords.items() if not coordinate.dims or name == "status"]

@@ -13,9 +13,10 @@ from torch import nn
 
 from sslens import datasets, fingerprint
 from sslens.progress import progress
-from sslens.runtime import canonical_json, configure_torch, cores, data_root, numerics, threads
+from sslens.runtime import canonical_json, configure_torch, data_root, numerics
 from sslens.trace import MANIFEST, Snapshot, Trace, load
 from sslens.train.config import Config
+from sslens.train.estimate import side_by_side
 from sslens.train.loop import fit
 from sslens.train.naming import is_registered
 from sslens.train.setup import Setup, begin, model_for, prepare
@@ -45,7 +46,8 @@ def record(config: Config, folder: Path | str | None = None) -> Trace:
 def record_all(configs: Sequence[Config], *, label: str = "runs") -> tuple[Trace, ...]:
     """The traces of many runs, in the order given; those not in the cache are trained beside each other.
 
-    A run computes in one process; on a CPU as many of them run at a time as ``runtime.cores`` allows, on a GPU one.
+    A run computes in one process; on a CPU as many of them run at a time as ``runtime.cores`` and the memory that is
+    free allow, on a GPU one.
     When interrupted, every run keeps what it had recorded, and the next call goes on from there.
 
     Raises:
@@ -169,9 +171,8 @@ def _recorded(setup: Setup, folder: Path | str | None = None) -> Trace:
 
 def _trained(setups: Sequence[Setup]) -> Iterator[Setup]:
     """Train each of them into the cache, and name it when it is there."""
-    beside = min(len(setups), cores() // threads())
-    on_gpu = any(configure_torch(setup.config.compute.device).type == "cuda" for setup in setups)
-    sent = [] if beside < 2 or on_gpu else [setup for setup in setups if _can_be_sent(setup.config)]
+    beside = side_by_side(setups)
+    sent = [] if beside < 2 else [setup for setup in setups if _can_be_sent(setup.config)]
     for setup in setups:
         if setup not in sent:
             _recorded(setup)

@@ -1,21 +1,32 @@
 """What runs will cost on this machine: seconds and bytes, from a few steps of each kind that are really taken."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
+import psutil
+import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
-from sslens.runtime import cores, threads
+from sslens.encoders import Model
+from sslens.runtime import configure_torch, cores, threads
 from sslens.trace import FULL_EVERY, Snapshot
 from sslens.train.config import Config
 from sslens.train.loop import fit
-from sslens.train.setup import prepare
+from sslens.train.setup import Setup, begin, prepare
+from sslens.types import Views
 
 STEPS = 3
 """Steps that are timed, beyond a first one that warms up."""
+PROBES = 4, 8
+"""Images of the two forward passes whose memory is measured."""
+PROCESS = 400_000_000
+"""Bytes of an interpreter with torch and what it computes with, before it has any data."""
+PEAK = 1.5
+"""The most that a run takes for a moment, in the unit of what it takes throughout."""
 
 
 @final
@@ -23,19 +34,21 @@ STEPS = 3
 class Estimate:
     """What some runs cost when none of them is in the cache.
 
-    >>> Estimate(seconds=90.0, bytes=3_000_000)
-    about 2 minutes, 3 MB on disk
+    >>> Estimate(seconds=90.0, bytes=3_000_000, memory=900_000_000)
+    about 2 minutes, 3 MB on disk, 0.9 GB of memory
     """
 
     seconds: float
-    """With as many runs side by side as there are processors for."""
+    """With as many runs side by side as there is room for."""
     bytes: int
     """Of their traces on disk."""
+    memory: int
+    """Bytes, of the processes that train side by side."""
 
     def __repr__(self) -> str:
         minutes = self.seconds / 60
         shown = f"{self.seconds:.0f} seconds" if self.seconds < 60 else f"{minutes:.0f} minutes"
-        return f"about {shown}, {self.bytes / 1e6:.0f} MB on disk"
+        return f"about {shown}, {self.bytes / 1e6:.0f} MB on disk, {self.memory / 1e9:.1f} GB of memory"
 
 
 @final
@@ -67,8 +80,33 @@ def estimate(configs: Iterable[Config]) -> Estimate:
         count = len(config.snapshots.steps(length))
         resumable = {*range(FULL_EVERY, count, FULL_EVERY), count - 1}
         room += cost.reference + count * cost.snapshot + len(resumable) * cost.resume
-    side_by_side = max(1, min(len(configs), cores() // threads()))
-    return Estimate(seconds / side_by_side, room)
+    setups = [prepare(config) for config in configs]
+    count = side_by_side(setups)
+    return Estimate(seconds / max(1, count), room, count * _largest(setups))
+
+
+def side_by_side(setups: Sequence[Setup]) -> int:
+    """How many of these runs train at a time: a process for each, while there are processors and memory for it.
+
+    On a GPU one, in this process.
+
+    Raises:
+        InputError: as ``prepare``.
+
+    >>> side_by_side([])
+    0
+    """
+    processors = cores() // threads()
+    if processors < 2 or any(configure_torch(each.config.compute.device).type == "cuda" for each in setups):
+        return min(1, len(setups))
+    most = min(len(setups), processors)
+    room = psutil.virtual_memory().available // (PEAK * max(1, _largest(setups)))
+    return min(most, max(1, int(room)))
+
+
+def _largest(setups: Sequence[Setup]) -> int:
+    """Memory of the run that needs most of it."""
+    return max((memory(setup) for setup in {_kind(setup.config): setup for setup in setups}.values()), default=0)
 
 
 def _kind(config: Config) -> Config:
@@ -100,3 +138,54 @@ def _timed(config: Config) -> tuple[float, Snapshot]:
 
 def _bytes(tensors: Iterable[Tensor]) -> int:
     return sum(each.numel() * each.element_size() for each in tensors)
+
+
+def memory(setup: Setup) -> int:
+    """Bytes that a process needs to train one run: interpreter, data, weights with gradients and moments, activations.
+
+    The activations that backward needs are counted on a few images and grow with the batch. What a layer borrows for a
+    moment is not in it: at its peak a run takes up to half as much again.
+
+    Raises:
+        InputError: a network that does not fit the data.
+
+    >>> memory(prepare(Config(data={"name": "digits"}))) > PROCESS
+    True
+    """
+    config = setup.config
+    model, state = begin(config, setup.train)
+    few, more = (_kept_for_backward(model, _blank_views(setup, images=images)) for images in PROBES)
+    activations = few + (more - few) / (PROBES[1] - PROBES[0]) * (config.optimisation.batch_size - PROBES[0])
+    images = _bytes([setup.train.images, setup.reference.images])
+    data = images if config.compute.dtype == "float32" else 3 * images  # a copy of twice the size beside the original
+    weights = [*model.parameters(), *([] if state is None else state.parameters())]
+    trained = [weight for weight in weights if weight.requires_grad]
+    return PROCESS + data + _bytes(weights) + 3 * _bytes(trained) + int(activations)
+
+
+def _blank_views(setup: Setup, *, images: int) -> tuple[Views, ...]:
+    """Views of the sizes that a step makes of this many images, without what would be seen in them."""
+    config, shape = setup.config, setup.train.images.shape[1:]
+    if not setup.train.images.is_floating_point():
+        return (torch.zeros(1, images, *shape, dtype=torch.int64),)
+    kind, groups = getattr(torch, config.compute.dtype), config.augmentation(shape[0]).groups
+    sides = [(group.size, group.size) if group.size else shape[1:] for group in groups]
+    counts = [group.views or config.objective.views for group in groups]
+    return tuple(
+        torch.zeros(count, images, shape[0], *side, dtype=kind) for count, side in zip(counts, sides, strict=True)
+    )
+
+
+def _kept_for_backward(model: Model, views: tuple[Views, ...]) -> int:
+    """Bytes that the graph of a forward pass holds on to, each storage once."""
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        outputs = model(views)
+    del outputs  # until here the graph was alive, and no storage took another's place
+    return sum(kept.values())
