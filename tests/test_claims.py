@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from xarray import DataArray
 
-from sslens.claims import RESULT, Claim, Verdict, conclude, receipt
+from sslens.claims import RESULT, WIDTH, Claim, Verdict, conclude, receipt
 from sslens.statistics import Interval, difference
 from sslens.store import load_arrays
 from sslens.types import InputError
@@ -177,6 +177,17 @@ def test_a_verdict_says_in_one_line_what_came_of_it():
     assert line.endswith("; claimed < 0.5; digits)")
     assert "a single one of the seeds, no interval" in BELOW.judge([0.1]).line()
     assert BELOW.judge([0.8, 0.81]).line().startswith("✗ does not hold")
+
+
+def test_a_paragraph_says_the_same_in_lines_that_fit_a_cell_and_break_alike_whatever_the_digits():
+    long = replace(BELOW, sentence="Rank falls under collapse, " * 6 + "and more.")
+    wide, narrow = (long.judge(values, setting="digits") for values in ([0.1, 0.1, 0.1], [0.1013, 0.1122, 0.1231]))
+    first, second = (verdict.paragraph().splitlines() for verdict in (wide, narrow))
+    assert [line.split("0.")[0] for line in first] == [line.split("0.")[0] for line in second]
+    assert max(map(len, first + second)) <= WIDTH and first[-1] == "  claimed < 0.5; digits"
+    for verdict, lines in ((wide, first), (narrow, second)):
+        words = " ".join(line.strip() for line in lines[:-2])
+        assert f"{words} ({lines[-2].strip()}; {lines[-1].strip()})" == verdict.line()
 
 
 def test_a_record_is_plain_json_and_says_all_of_it():

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ WORDS = {True: "holds", False: "does not hold", None: "undecided"}
 MARKS = {True: "✓", False: "✗", None: "?"}
 UNDER_REVIEW, REVIEWED = "under review", "~"
 """The word and the mark of a verdict whose quantity or statistics are contested, however it comes out."""
+WIDTH = 88
+"""Characters of a line of verdicts in a notebook; JupyterLab breaks longer ones within words."""
 KINDS = ("theorem", "published", "ours")
 """What stands behind a claim: a proof, a result in a paper, or an observation of this suite."""
 
@@ -131,12 +134,32 @@ class Verdict:
         >>> Verdict(claim, Interval(0.2, 0.1, 0.3, 5), "").line()
         '~ under review (now holds): Rank falls. (rank ratio 0.2, [0.1, 0.3] over 5 seeds; claimed < 0.5)'
         """
-        found = f"{self.claim.quantity} {self._spread()}; claimed {self.claim.bound}"
-        where = f"; {self.setting}" if self.setting else ""
+        return f"{self._outcome()} ({self._measured()}; {self._claimed()})"
+
+    def paragraph(self) -> str:
+        """The same for a notebook: the sentence, and below it what was found, in lines that no cell breaks.
+
+        >>> claim = Claim("Rank falls.", source="", quantity="rank ratio", below=0.5)
+        >>> print(Verdict(claim, Interval(0.2, 0.1, 0.3, 5), "digits").paragraph())
+        ✓ holds: Rank falls.
+          rank ratio 0.2, [0.1, 0.3] over 5 seeds
+          claimed < 0.5; digits
+        """
+        sentence = textwrap.wrap(self._outcome(), WIDTH, subsequent_indent="  ")
+        # numbers stand in lines of their own, which no digit more or less breaks elsewhere: the checks compare lines
+        return "\n".join([*sentence, f"  {self._measured()}", f"  {self._claimed()}"])
+
+    def _outcome(self) -> str:
         outcome = f"{MARKS[self.holds]} {WORDS[self.holds]}"
         if self.claim.under_review:
             outcome = f"{REVIEWED} {UNDER_REVIEW} (now {WORDS[self.holds]})"
-        return f"{outcome}: {self.claim.sentence} ({found}{where})"
+        return f"{outcome}: {self.claim.sentence}"
+
+    def _measured(self) -> str:
+        return f"{self.claim.quantity} {self._spread()}"
+
+    def _claimed(self) -> str:
+        return f"claimed {self.claim.bound}" + (f"; {self.setting}" if self.setting else "")
 
     def _spread(self) -> str:
         n, what = self.interval.n, self.claim.repetition
@@ -162,11 +185,13 @@ class Verdict:
 @final
 @dataclass(frozen=True)
 class Conclusion:
-    """The verdicts of a notebook, shown as one line each; the numbers travel beside the text for the checks.
+    """The verdicts of a notebook, shown as a paragraph each; the numbers travel beside the text for the checks.
 
     >>> claim = Claim("Rank falls.", source="Paper 2023", quantity="rank ratio", below=0.5)
     >>> Conclusion((claim.judge([0.1, 0.1], setting="digits"),))
-    ✓ holds: Rank falls. (rank ratio 0.1, [0.1, 0.1] over 2 seeds; claimed < 0.5; digits)
+    ✓ holds: Rank falls.
+      rank ratio 0.1, [0.1, 0.1] over 2 seeds
+      claimed < 0.5; digits
     """
 
     verdicts: tuple[Verdict, ...]
@@ -174,7 +199,7 @@ class Conclusion:
     absolute: float = 1e-6
 
     def __repr__(self) -> str:
-        return "\n".join(verdict.line() for verdict in self.verdicts)
+        return "\n".join(verdict.paragraph() for verdict in self.verdicts)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         values: dict[str, Any] = {}

@@ -89,7 +89,7 @@ def browser():
 @pytest.fixture
 def page(browser):
     opened = browser.new_page(viewport={"width": 1100, "height": 900})
-    opened.set_default_timeout(40_000)
+    opened.set_default_timeout(120_000)  # patience for a machine that others use as well
     yield opened
     opened.close()
 
