@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from tests.house.reading import Module, imported, last_word
 
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+HARMLESS = {"joblib.cpu_count"}
+"""What counts processors and loads nothing."""
 LOADERS = {("torch", "load"), ("yaml", "load"), ("yaml", "unsafe_load"), ("yaml", "full_load"), ("np", "load")}
 LOADERS |= {("numpy", "load")}
 PUBLISHED = "a published data set, fetched by checksum when asked for by name"
@@ -38,7 +40,10 @@ def no_unpickling(modules: list[Module]) -> Iterator[str]:
     for module in modules:
         for name in imported(module):
             first, _, last = name.partition(".")
-            if first in PICKLES or (first, last) in LOADERS - {("np", "load"), ("numpy", "load")}:
+            if (first in PICKLES and name not in HARMLESS) or (first, last) in LOADERS - {
+                ("np", "load"),
+                ("numpy", "load"),
+            }:
                 yield f"{module.name}: imports {name}"
         for call in _calls(module):
             if isinstance(call.func, ast.Attribute) and (last_word(call.func.value), call.func.attr) in LOADERS:

@@ -11,6 +11,7 @@ import time
 from queue import Empty
 from typing import final
 
+import joblib
 import pytest
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel, start_new_kernel
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
@@ -34,7 +35,7 @@ def pytest_configure(config):
         config.add_cleanup(folder.cleanup)
         config.add_cleanup(lambda: os.environ.pop(SHARED))
     if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
-        os.environ["SSLENS_CORES"] = str(max(1, len(os.sched_getaffinity(0)) // int(workers)))
+        os.environ["SSLENS_CORES"] = str(max(1, joblib.cpu_count() // int(workers)))
     chosen = {"SSLENS_PROFILE": "smoke", "OMP_NUM_THREADS": "1"}
     config.stash[ENVIRONMENT] = chosen | os.environ | {"SSLENS_LIVE": "0", "SSLENS_DATA": os.environ[SHARED]}
 

@@ -1,7 +1,6 @@
 """What a machine has of what sslens needs, and how to mend what is missing."""
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import tempfile
@@ -150,11 +149,10 @@ def _folder() -> Row:
 
 
 def _threads() -> Row:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
-        return Row("cores and threads", f"{cores} cores, {runtime.threads()} of them per run", "ok")
+        return Row("cores and threads", f"{runtime.cores()} cores, {runtime.threads()} of them per run", "ok")
     except InputError as error:
-        return Row("cores and threads", str(error), "wrong", "unset SSLENS_THREADS, or set it to 1")
+        return Row("cores and threads", str(error), "wrong", "unset SSLENS_CORES and SSLENS_THREADS, or set them to 1")
 
 
 def _memory() -> Row:
