@@ -303,3 +303,35 @@ def test_bad_questions_about_the_exact_count_are_refused(change, field, unchecke
     ask = {"net": mlp(), "x": points(), "radius": 0.1, "generator": stream(0, "frames"), **change}
     with pytest.raises(InputError, match=field):
         exact_complexity(ask.pop("net"), ask.pop("x"), **ask)
+
+
+class ByFunctions(nn.Module):
+    """Folds by a module and, where it is told to, by a function as well."""
+
+    def __init__(self, fold):
+        super().__init__()
+        self.first, self.second, self.relu, self.fold = nn.Linear(6, 9), nn.Linear(9, 5), nn.ReLU(), fold
+
+    def forward(self, x):
+        return self.relu(self.second(self.fold(self.first(x))))
+
+
+@pytest.mark.parametrize(
+    ("fold", "name"),
+    [
+        (torch.relu, "relu"),
+        (torch.abs, "abs_1"),
+        (lambda h: h.relu_(), "relu_"),
+        (nn.functional.leaky_relu, "leaky_relu"),
+    ],
+)
+def test_folds_by_functions_are_refused_and_never_left_out(fold, name):
+    net = ByFunctions(fold).double()
+    with pytest.raises(InputError, match=f"ByFunctions, which calls {name}"):
+        local_complexity(net, points(), radius=1.0, directions=2, generator=stream(0, "frames"))
+    with pytest.raises(InputError, match=f"ByFunctions, which calls {name}"):
+        exact_complexity(net, points(), radius=1.0, generator=stream(0, "frames"))
+    counted = local_complexity(
+        ByFunctions(nn.ReLU()).double(), points(), radius=1.0, directions=2, generator=stream(0, "frames")
+    )
+    assert counted.layers == ("fold", "relu")

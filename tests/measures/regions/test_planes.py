@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.measures.regions.arrangements import lines, on_plane
 
-from sslens.measures.regions import Plane
+from sslens.measures.regions import Plane, count_regions, count_sampled, grid, segment, square
 from sslens.types import InputError
 
 
@@ -50,3 +50,38 @@ def test_planes_go_through_their_points_with_orthonormal_axes():
 def test_points_that_span_no_plane_are_refused(points):
     with pytest.raises(InputError, match="points"):
         Plane.through(points)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.int64, torch.uint8, "array", "list"])
+def test_what_is_unambiguous_is_taken_whatever_its_type(unchecked, kind):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(2, 7), torch.nn.ReLU()).double()
+    inputs, corners = torch.tensor([[0, 0], [3, 1], [1, 4]]), torch.tensor([[0, 0], [3, 0], [3, 3], [0, 3]])
+    right = count_regions(net, Plane.through(inputs.double()), corners.double())
+    given = {"array": lambda values: values.numpy(), "list": lambda values: values.tolist()}
+    changed = given.get(kind, lambda values: values.to(kind))
+    plane = Plane.through(changed(inputs))
+    assert count_regions(net, plane, changed(corners)) == right > 1
+    by_hand = Plane(*(changed(each) for each in (inputs[0], inputs[1], inputs[2])))
+    usual = Plane(*(each.double() for each in (inputs[0], inputs[1], inputs[2])))
+    assert count_regions(net, by_hand, changed(corners)) == count_regions(net, usual, corners.double())
+    assert count_sampled(net, usual, changed(corners)) == count_sampled(net, usual, corners.double())
+    ends = changed(inputs)[1], changed(inputs)[2]
+    assert segment(net, *ends).count == segment(net, inputs[1].double(), inputs[2].double()).count
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: count_regions(torch.nn.ReLU(), None, square(1)), "plane must be a Plane"),
+        (lambda: count_sampled(torch.nn.ReLU(), torch.zeros(2), grid(3)), "plane must be a Plane"),
+        (lambda: Plane(torch.zeros(2), torch.zeros(3), torch.zeros(2)), "an origin and two axes of one shape"),
+        (lambda: Plane.through("images"), "points must be a tensor, an array or a list of real numbers"),
+        (lambda: Plane.through(torch.ones(2, 2, dtype=torch.complex64)), "real numbers, in a dense tensor"),
+        (lambda: Plane.through(torch.eye(3).to_sparse()), "real numbers, in a dense tensor"),
+        (lambda: segment(torch.nn.ReLU(), torch.zeros(2), torch.zeros(3)), "b must be of the shape of a"),
+    ],
+)
+def test_what_is_no_plane_and_no_numbers_is_said(unchecked, ask, message):
+    with pytest.raises(InputError, match=message):
+        ask()

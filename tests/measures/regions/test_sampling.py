@@ -83,7 +83,7 @@ def test_points_are_taken_in_the_plane_s_own_coordinates():
 
 @pytest.mark.parametrize(
     "points",
-    [torch.ones(3), torch.ones(3, 3), torch.full((2, 2), torch.nan), torch.ones(0, 2), torch.ones(2, 2).long()],
+    [torch.ones(3), torch.ones(3, 3), torch.full((2, 2), torch.nan), torch.ones(0, 2), torch.ones(2, 2).bool()],
 )
 def test_what_are_no_points_of_a_plane_is_refused(points, unchecked):
     with pytest.raises(InputError, match="points"):

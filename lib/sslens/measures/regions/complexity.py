@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from sslens.measures.activations import listening
 from sslens.measures.features import checked_features
+from sslens.measures.regions._exact.graph import folding_functions
 from sslens.measures.regions._exact.nonlinearities import AFFINE, RECTIFIERS
 from sslens.measures.regions._exact.result import Partition
 from sslens.measures.regions.enumeration import partition
@@ -66,7 +67,7 @@ def local_complexity(
 
     Raises:
         InputError: a radius that is not above 0, more directions than input dimensions, frames below 1, a net that
-            calls no ReLU module, or points or pre-activations that are not finite.
+            calls no ReLU module, or folds by functions, or points or pre-activations that are not finite.
 
     Reference: Humayun, Balestriero, Baraniuk, "Deep networks always grok and here is why", ICML 2024,
     arXiv 2402.15555, sec. 3; 2310.12977.
@@ -81,6 +82,7 @@ def local_complexity(
     radius = checked("radius", radius, Annotated[float, Range(0, 1e12, above=True)])
     directions = checked("directions", directions, Annotated[int, Range(1, dimension)])
     frames = checked("frames", frames, Annotated[int, Range(1, 1_000_000)])
+    _demand_modules(net)
     x = x.detach().to(next(net.parameters(), x))
     counts = []
     with torch.no_grad(), listening(net, partial(_crossings, 2 * directions), of=RECTIFIERS, side="input") as heard:
@@ -89,8 +91,7 @@ def local_complexity(
             heard.clear()
             rest(_corners(stem(points), radius * _linear(stem, axes)))
             if not heard:
-                allowed = "a network that calls ReLU, LeakyReLU or PReLU modules"
-                raise InputError("net", type(net).__name__, allowed, "Functions such as torch.relu are not seen.")
+                raise InputError("net", type(net).__name__, "a network that calls ReLU, LeakyReLU or PReLU modules")
             counts.append(torch.stack(list(heard.values())))
     counts = torch.cat(counts, 1).double().unflatten(1, (frames, len(x)))  # (l, frames, n)
     totals = counts.sum(0).mean(1)
@@ -141,6 +142,7 @@ def exact_complexity(
     if checked_features(x.flatten(1) if x.ndim > 1 else x, name="x").shape[1] < 2:
         raise InputError("x", tuple(x.shape), "points of at least two numbers")
     radius = checked("radius", radius, Annotated[float, Range(0, 1e12, above=True)])
+    _demand_modules(net)
     still = deepcopy(net).double()
     x = x.detach().to(next(still.parameters(), x).device).double()
     square = radius * torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], dtype=torch.float64)
@@ -151,6 +153,14 @@ def exact_complexity(
             regions.append(found.count)
             crossings.append(_crossings_of(still, found))
     return ExactComplexity(torch.tensor(regions), torch.tensor(crossings))
+
+
+def _demand_modules(net: nn.Module) -> None:
+    """Folds are heard where modules make them; what a function folds would be missing from the count."""
+    if unheard := folding_functions(net):
+        got = f"{type(net).__name__}, which calls {', '.join(unheard)}"
+        hint = "Functions such as torch.relu are not heard: call modules, nn.ReLU() for one, in their place."
+        raise InputError("net", got, "a network whose folds are modules: ReLU, LeakyReLU or PReLU", hint)
 
 
 def _frames(

@@ -11,15 +11,13 @@ from sslens.measures.regions._exact.cells import Engine, Polygons, areas
 from sslens.measures.regions._exact.frontier import Cutter, Frontier
 from sslens.measures.regions._exact.graph import Network
 from sslens.measures.regions._exact.result import PackedPatterns, Partition
-from sslens.measures.regions.planes import Plane, checked_domain
+from sslens.measures.regions.planes import Plane, checked_domain, checked_plane
 from sslens.progress import progress
-from sslens.types import InputError, OneOf, Range, checked
+from sslens.types import OneOf, Range, checked
 
 ENGINES = {"numba": 2**21, "torch": 2**24}
 """Numbers that the network's largest tensor holds for a chunk of cells: what fits a processor's cache; what keeps
 batched operations busy."""
-CURVATURE, ROUNDING = 1e-6, 1e-11
-"""How far an affine map can seem to bend: as a share of its change over a cell, and of its values."""
 
 
 def partition(
@@ -99,7 +97,7 @@ def count_regions(
     """``partition(...).count``, without the geometry of the last layer, of which only the number is found.
 
     Raises:
-        InputError: as ``partition``, but that nothing is checked beyond names for being affine between the folds.
+        InputError: as ``partition``.
         UnknownName: ``engine`` is neither numba nor torch.
 
     >>> from sslens.measures.regions import square
@@ -137,7 +135,8 @@ class _Search(NamedTuple):
         checked("engine", engine, Annotated[str, OneOf(ENGINES)])
         if chunk is not None:
             chunk = checked("chunk", chunk, Annotated[int, Range(1, 2**40)])
-        plane, domain = plane.to("cpu") if engine == "numba" else plane, checked_domain(domain)
+        plane, domain = checked_plane(plane), checked_domain(domain)
+        plane = plane.to("cpu") if engine == "numba" else plane
         network = Network(net, plane.origin, proxy=proxy)
         cutter = Cutter(network, _engine(engine), chunk=chunk or max(64, ENGINES[engine] // network.width))
         return cls(cutter, network, plane, domain)
@@ -169,9 +168,7 @@ class _Search(NamedTuple):
         side_ids = torch.cat([frontier.polygons.side_ids for frontier in frontiers])
         polygons = Polygons(starts.cpu(), corners.cpu(), side_ids.cpu())
         patterns = tuple(_patterns(frontier) for frontier in frontiers)
-        found = Partition(self.network, self.plane, self.domain, vertices.cpu(), polygons, patterns)
-        _demand_affine(found)
-        return found
+        return Partition(self.network, self.plane, self.domain, vertices.cpu(), polygons, patterns)
 
 
 def _engine(name: str) -> Engine:
@@ -187,27 +184,3 @@ def _engine(name: str) -> Engine:
 def _patterns(frontier: Frontier) -> PackedPatterns:
     columns = tuple(each.cpu() for each in frontier.columns)
     return PackedPatterns(frontier.patterns.cpu(), columns, torch.cat(frontier.steady).cpu())
-
-
-def _demand_affine(found: Partition) -> None:
-    """What no name says: whether the network is affine on its cells, which some of the largest stand for."""
-    some = found.area.topk(min(8, found.count)).indices
-    corners = [found.polygon(int(cell)) for cell in some]
-    points = torch.cat([*corners, torch.stack([each.mean(0) for each in corners])])
-    values, scale = _values(found.network, found.plane.at(points))
-    *at_corners, at_centres = values.split([*(len(each) for each in corners), len(corners)])
-    for value, centre in zip(at_corners, at_centres, strict=True):
-        change = float((value.amax(0) - value.amin(0)).max())
-        if float((value.mean(0) - centre).abs().max()) > CURVATURE * change + ROUNDING * scale:
-            hint = "Some operation bends that is not known to, and nothing says which one."
-            raise InputError("net", found.network.name, "affine between its folds", hint)
-
-
-@torch.no_grad()
-def _values(network: Network, inputs: Float[Tensor, "n *shape"]) -> tuple[Float[Tensor, "n out"], float]:
-    """What the network gives, and the largest size of a number on the way: dead units leave nothing but rounding."""
-    walk, scale = network.walk(inputs), 0.0
-    while walk.advance():
-        scale = max(scale, float(walk.units().abs().max()))
-        walk.step()
-    return walk.output.reshape(len(inputs), -1), max(scale, float(walk.output.abs().max()))

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import Annotated, Any, final
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
 from sslens.measures.features import checked_features
@@ -30,6 +30,14 @@ class Plane:
     """What one unit of u adds to the input."""
     second: Float[Tensor, "*shape"]
 
+    def __post_init__(self) -> None:
+        named = {name: in_double(getattr(self, name), name=f"Plane.{name}") for name in ("origin", "first", "second")}
+        shapes = {name: tuple(values.shape) for name, values in named.items()}
+        if len(set(shapes.values())) > 1:
+            raise InputError("Plane", shapes, "an origin and two axes of one shape")
+        for name, values in named.items():
+            object.__setattr__(self, name, values)
+
     @classmethod
     def identity(cls) -> "Plane":
         """The input space of a network of two inputs, as it is."""
@@ -51,6 +59,7 @@ class Plane:
         >>> three.first, three.second
         (tensor([1., 0., 0.], dtype=torch.float64), tensor([0., 1., 0.], dtype=torch.float64))
         """
+        points = in_double(points, name="points")
         rows = checked_features(points.flatten(1) if points.ndim > 1 else points, name="points")
         if not 1 <= len(rows) <= 3 or rows.shape[1] < 2:
             raise InputError("points", tuple(points.shape), "one, two or three inputs of at least two numbers")
@@ -68,7 +77,7 @@ class Plane:
 
     def at(self, coordinates: Float[Tensor, "n 2"]) -> Float[Tensor, "n *shape"]:
         """The inputs at these coordinates, in float64 and on the plane's device."""
-        along = coordinates.to(self.origin.device, torch.float64)
+        along = in_double(coordinates, name="coordinates").to(self.origin.device)
         rows = self.origin.flatten() + along @ torch.stack([self.first.flatten(), self.second.flatten()])
         return rows.unflatten(1, self.origin.shape)
 
@@ -81,6 +90,38 @@ class Plane:
         axes = torch.stack([self.first.flatten(), self.second.flatten()], 1).double()
         away = (inputs.double() - self.origin.double()).flatten(1)
         return torch.linalg.lstsq(axes.cpu(), away.cpu().T).solution.T
+
+
+def in_double(values: Any, *, name: str) -> Float64[Tensor, "..."]:
+    """Numbers in float64: tensors of any type of numbers, arrays and lists; pixels from 0 to 255 stay what they are.
+
+    Raises:
+        InputError: no real numbers.
+
+    >>> in_double([[0, 1], [2, 3]], name="points").dtype
+    torch.float64
+    """
+    try:
+        tensor = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(name, type(values).__name__, "a tensor, an array or a list of real numbers") from None
+    if tensor.is_complex() or tensor.dtype == torch.bool or tensor.layout != torch.strided:
+        raise InputError(name, f"{tensor.dtype}, {tensor.layout}", "real numbers, in a dense tensor")
+    return tensor.double()
+
+
+def checked_plane(plane: Any) -> Plane:
+    """The plane, if it is one.
+
+    Raises:
+        InputError: anything else.
+
+    >>> checked_plane(Plane.identity()).origin
+    tensor([0., 0.], dtype=torch.float64)
+    """
+    if not isinstance(plane, Plane):
+        raise InputError("plane", type(plane).__name__, "a Plane, such as Plane.through(images[:3])")
+    return plane
 
 
 def square(half: float, centre: Sequence[float] = (0.0, 0.0)) -> Float[Tensor, "4 2"]:
@@ -108,7 +149,7 @@ def checked_domain(domain: Shaped[Tensor, "..."]) -> Float[Tensor, "p 2"]:
     >>> checked_domain(torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]))[0]
     tensor([0., 0.], dtype=torch.float64)
     """
-    corners = checked_features(domain, name="domain", rows=3).cpu()
+    corners = checked_features(in_double(domain, name="domain"), name="domain", rows=3).cpu()
     if corners.shape[1] != 2:
         raise InputError("domain", tuple(domain.shape), "a polygon (p, 2) in plane coordinates")
     sides = corners.roll(-1, 0) - corners

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sslens.measures.features import checked_features
 from sslens.measures.regions._exact.graph import Network, Walk
-from sslens.measures.regions.planes import Plane
+from sslens.measures.regions.planes import Plane, checked_plane, in_double
 from sslens.types import InputError, Range, checked
 
 VALUES = 2**22
@@ -49,7 +49,7 @@ def count_sampled(net: nn.Module, plane: Plane, points: Float[Tensor, "n 2"]) ->
     >>> count_sampled(net, Plane.identity(), torch.tensor([[1.0, 1.0], [2.0, 1.0], [-1.0, 1.0]]))
     2
     """
-    places = checked_features(points, name="points")
+    plane, places = checked_plane(plane), checked_features(in_double(points, name="points"), name="points")
     if places.shape[1] != 2:
         raise InputError("points", tuple(points.shape), "points (n, 2) in plane coordinates")
     network, seen = Network(net, plane.origin), set[bytes]()

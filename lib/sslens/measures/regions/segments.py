@@ -12,7 +12,7 @@ from sslens.measures.features import checked_features
 from sslens.measures.regions._exact.affine import affine_maps
 from sslens.measures.regions._exact.graph import Network, Walk
 from sslens.measures.regions._exact.nonlinearities import extremes
-from sslens.measures.regions.planes import Plane
+from sslens.measures.regions.planes import Plane, in_double
 from sslens.types import InputError
 
 
@@ -81,7 +81,10 @@ def segment(net: nn.Module, a: Float[Tensor, "*shape"], b: Float[Tensor, "*shape
     >>> segment(net, torch.zeros(3), torch.ones(3)).breaks
     tensor([0.5000], dtype=torch.float64)
     """
-    ends = checked_features(torch.stack([a, b]).flatten(1), name="inputs").reshape(2, *a.shape)
+    first, second = in_double(a, name="a"), in_double(b, name="b")
+    if first.shape != second.shape:
+        raise InputError("b", tuple(second.shape), f"of the shape of a, {tuple(first.shape)}")
+    ends = checked_features(torch.stack([first, second]).flatten(1), name="inputs").reshape(2, *first.shape)
     if ends[0].equal(ends[1]):
         raise InputError("b", "an input equal to a", "another input than a")
     line = Plane(ends[0], ends[1] - ends[0], torch.zeros_like(ends[0]))

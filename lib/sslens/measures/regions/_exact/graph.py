@@ -13,11 +13,14 @@ from torch import Tensor, fx, nn
 from sslens.measures.regions._exact.nonlinearities import (
     entering,
     is_in_place,
+    is_rectifying,
     is_replaced,
     meeting_pairs,
     nonlinearity,
+    refusal,
     units_of,
 )
+from sslens.measures.regions._exact.trial import Trial, bends
 from sslens.types import InputError
 
 Extension = Callable[[Float[Tensor, "v k"]], Float[Tensor, "more k"]]
@@ -64,7 +67,13 @@ class Network:
         self._interpreter = fx.Interpreter(self.graph)
         self.dependent = _reached(self.nodes)
         values = self._tried(sample.double().expand(2, *sample.shape).clone())
-        self.growing = {node for node in self.dependent if isinstance(values[node], Tensor)}
+        trial = Trial.of(self._tried, sample)
+        self.growing = trial.growing(self.dependent)
+        self._demand_affine(values)
+        if (node := trial.mixing(self.growing)) is not None:
+            hint = "What it gives for a batch differs from what it gives for each sample on its own."
+            allowed = "a network that keeps its samples apart, on the first axis of every tensor"
+            raise InputError("net", f"{self.name}, {node.name!r}", allowed, hint)
         self.width = max(values[node].numel() // 2 for node in self.growing)
         """Numbers that the largest tensor holds for a single point."""
         self.freed = _last_uses(self.nodes, sizes=self.dependent - self.growing)
@@ -91,8 +100,8 @@ class Network:
         self._interpreter.env = env
         return self._interpreter.run_node(node)
 
-    def _tried(self, x: Float[Tensor, "2 *shape"]) -> dict[fx.Node, Any]:
-        """The value of every operation for two samples; all failures of the network come to light here."""
+    def _tried(self, x: Float[Tensor, "n *shape"]) -> dict[fx.Node, Any]:
+        """The value of every operation for some samples; all failures of the network come to light here."""
         env: dict[fx.Node, Any] = {self.nodes[0]: x}
         try:
             for node in self.nodes[1:]:
@@ -100,12 +109,22 @@ class Network:
         except Exception as error:  # whatever a stranger's network raises
             hint = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError("plane", tuple(x.shape[1:]), f"of inputs that {self.name} takes", hint) from error
-        for node in self.dependent:
-            if isinstance(env[node], Tensor) and (env[node].ndim == 0 or len(env[node]) % 2):
-                raise InputError("net", f"{self.name}, {node.name!r}", "a network that keeps its samples apart")
         if not isinstance(env[self.nodes[-1]], Tensor):
             raise InputError("net", f"{self.name}, which returns no tensor", "a network that returns one tensor")
         return env
+
+    def _demand_affine(self, values: dict[fx.Node, Any]) -> None:
+        """Operations that are no folds must be affine in all that depends on the input; folds have one such source."""
+        for node, bend in zip(self.nodes, self.bends, strict=True):
+            sources = [source for source in node.all_input_nodes if source in self.growing]
+            if bend:
+                if len(sources) > 1:
+                    raise refusal(node, self.graph, hint="Its second argument depends on the input, too.")
+            elif sources and node.op.startswith("call") and self._bends(node, values, sources):
+                raise refusal(node, self.graph)
+
+    def _bends(self, node: fx.Node, values: dict[fx.Node, Any], sources: list[fx.Node]) -> bool:
+        return bends(lambda env: self.run(node, dict(env)), node, values=values, sources=sources)
 
     def _layers(self, values: dict[fx.Node, Any]) -> Iterator[Layer]:
         uses: Counter[str] = Counter()
@@ -183,20 +202,42 @@ class Walk:
                 self.env[node] = self.network.run(node, self.env)
 
 
-def _traced(net: nn.Module) -> fx.GraphModule:
-    if not isinstance(net, nn.Module):
-        raise InputError("net", type(net).__name__, "a torch.nn.Module")
+def folding_functions(net: nn.Module) -> list[str]:
+    """Names of the functions, not modules, that fold a network as it is; none where it cannot be traced.
+
+    >>> class Net(nn.Module):
+    ...     def forward(self, x):
+    ...         return x.relu()
+    >>> folding_functions(Net()), folding_functions(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
+    (['relu'], [])
+    """
+    try:
+        graph = _symbolic(net)
+    except Exception:  # torch raises many kinds here
+        return []
+    functions = [node for node in graph.graph.nodes if node.op in ("call_function", "call_method")]
+    return [node.name for node in functions if is_rectifying(node)]
+
+
+def _symbolic(net: nn.Module) -> fx.GraphModule:
     checking = jaxtyping.config.jaxtyping_disable
     try:
         jaxtyping.config.update("jaxtyping_disable", True)  # what stands for a tensor while tracing has no shape
-        graph = fx.symbolic_trace(deepcopy(net).double().eval().requires_grad_(requires_grad=False))
+        return fx.symbolic_trace(net)
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", checking)
+
+
+def _traced(net: nn.Module) -> fx.GraphModule:
+    if not isinstance(net, nn.Module):
+        raise InputError("net", type(net).__name__, "a torch.nn.Module")
+    try:
+        graph = _symbolic(deepcopy(net).double().eval().requires_grad_(requires_grad=False))
     except Exception as error:  # torch raises many kinds here
         hint = f"Give the part that takes one batch of inputs. {type(error).__name__}: {error}".splitlines()[0]
         raise InputError(
             "net", type(net).__name__, "a network whose operations can be listed (torch.fx)", hint
         ) from error
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", checking)
     if sum(node.op == "placeholder" for node in graph.graph.nodes) != 1:
         raise InputError("net", type(net).__name__, "a network of one input")
     return graph

@@ -20,6 +20,7 @@ RECTIFIERS = (nn.ReLU, nn.LeakyReLU, nn.PReLU)
 """Modules that bend where their input is zero."""
 RECTIFYING_FUNCTIONS = {
     *(functional.relu, torch.relu, torch.relu_, functional.leaky_relu, functional.leaky_relu_),
+    *(functional.prelu, torch.prelu),
     *(torch.abs, torch.abs_, torch.absolute, operator.abs),
     *("relu", "relu_", "abs", "abs_", "absolute"),
 }
@@ -57,7 +58,7 @@ def nonlinearity(node: fx.Node, graph: fx.GraphModule, *, proxy: bool = False) -
     ['', '', 'rectifier', '']
     """
     called, is_function = _called(node, graph), node.op != "call_module"
-    if isinstance(called, RECTIFIERS) or (is_function and called in RECTIFYING_FUNCTIONS):
+    if isinstance(called, RECTIFIERS) or is_rectifying(node):
         return "rectifier"
     if isinstance(called, POOLS) or (is_function and called in POOLING_FUNCTIONS):
         return "pool"
@@ -66,9 +67,29 @@ def nonlinearity(node: fx.Node, graph: fx.GraphModule, *, proxy: bool = False) -
         return "rectifier"
     if word in SMOOTH_RECTIFIERS | CURVED:
         hint = "proxy=True takes ReLU in its place." if word in SMOOTH_RECTIFIERS else ""
-        place = node.target if node.op == "call_module" else node.name
-        raise InputError("net", f"{_shown(called)} in {place!r}", "made of affine maps, ReLU, abs, max-pool", hint)
+        raise refusal(node, graph, hint=hint)
     return ""
+
+
+def is_rectifying(node: fx.Node) -> bool:
+    """Whether the operation is a function or a method that bends where its input is zero.
+
+    >>> [is_rectifying(node) for node in fx.symbolic_trace(nn.Sequential(nn.ReLU())).graph.nodes]
+    [False, False, False]
+    """
+    return node.op in ("call_function", "call_method") and node.target in RECTIFYING_FUNCTIONS
+
+
+def refusal(node: fx.Node, graph: fx.GraphModule, *, hint: str = "") -> InputError:
+    """What is said of an operation that is not piecewise affine, or whose kinks are not searched for.
+
+    >>> graph = fx.symbolic_trace(nn.Sequential(nn.Tanh()))
+    >>> print(refusal(list(graph.graph.nodes)[1], graph))
+    net must be made of affine maps, ReLU, abs, max-pool. Got "Tanh in '0'".
+    """
+    place = node.target if node.op == "call_module" else node.name
+    got = f"{_shown(_called(node, graph))} in {place!r}"
+    return InputError("net", got, "made of affine maps, ReLU, abs, max-pool", hint)
 
 
 def is_replaced(node: fx.Node, graph: fx.GraphModule) -> bool:
