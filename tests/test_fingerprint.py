@@ -41,6 +41,11 @@ FILES = {
             from house import tools
             return tools.LIMIT
     """,
+    "house/whole.py": """
+        from house import parts
+        def whole(x):
+            return parts.chosen(x)
+    """,
     "house/unused.py": "x = 1",
 }
 CACHES = ("_reached", "_imported", "_tree", "_code_of", "_path")
@@ -236,6 +241,18 @@ def test_a_class_that_no_file_holds_is_an_error():
     exec("class Nowhere:\n    def compute(self):\n        return 1", namespace)
     with pytest.raises(OSError, match="Nowhere"):
         of_class(namespace["Nowhere"])
+
+
+def test_what_is_taken_from_a_face_later_on_counts_through_faces_alone(house):
+    def both(path, text):
+        house(path, text)
+        forget()
+        return of_modules("house.whole"), of_modules("house.whole", through_faces=True)
+
+    plain, through = both("house/whole.py", FILES["house/whole.py"])
+    assert both("house/parts/second.py", "def other(x):\n    return 2 * x") == (plain, through)
+    again, moved = both("house/deep/below.py", "VALUE = 3")
+    assert again == plain and moved != through
 
 
 def test_a_library_that_changed_under_a_running_process_is_refused(house, monkeypatch):

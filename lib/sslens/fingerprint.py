@@ -24,12 +24,13 @@ CODE = (type, FunctionType, ModuleType)
 """What is followed; anything else is a value."""
 
 
-def of_modules(*names: str) -> str:
+def of_modules(*names: str, through_faces: bool = False) -> str:
     """32 hexadecimal digits of the syntax trees of these modules and of all they import from this library.
 
     Comments, docstrings and layout leave them as they are. A package's ``__init__`` is a face: a name taken from it
     leads to the module that defines the name, and what else the face lists (registries) is not followed, so that
-    another entry there changes nothing.
+    another entry there changes nothing. ``through_faces`` follows what is taken from a face later on as well, as in
+    ``spectrum.rankme``.
 
     Raises:
         ModuleNotFoundError: a name that is no module of this library.
@@ -38,7 +39,7 @@ def of_modules(*names: str) -> str:
     >>> of_modules("sslens.types") == of_modules("sslens.types"), len(of_modules("sslens.types"))
     (True, 32)
     """
-    reached = _reached(names)
+    reached = _reached(names, through_faces=through_faces)
     for name in reached:
         _check_unchanged(_path(name))
     return _digest((name, _code_of(name)) for name in reached)
@@ -189,8 +190,17 @@ def _source_in_cell(kind: type | FunctionType) -> str:
     raise OSError(f"no source of {kind.__qualname__}")
 
 
+def taken_by(source: str) -> tuple[str, ...]:
+    """The modules of this library that a piece of source code takes something from, by imports and through faces.
+
+    >>> taken_by("from sslens.measures import spectrum; spectrum.rankme(h)")
+    ('sslens.measures.spectrum.rankme',)
+    """
+    return tuple(dict.fromkeys([*_imports(tree := ast.parse(source)), *_from_faces(tree)]))
+
+
 @cache
-def _reached(names: tuple[str, ...]) -> tuple[str, ...]:
+def _reached(names: tuple[str, ...], *, through_faces: bool = False) -> tuple[str, ...]:
     """These modules and, along imports, all others of the library that they need, in the order of their names."""
     reached: set[str] = set()
     waiting = list(names)
@@ -198,7 +208,7 @@ def _reached(names: tuple[str, ...]) -> tuple[str, ...]:
         name = waiting.pop()
         if name not in reached:
             reached.add(name)
-            waiting += _imported(name)
+            waiting += [*_imported(name), *(_from_faces(_tree(name)) if through_faces else ())]
     return tuple(sorted(reached))
 
 
@@ -215,7 +225,26 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @cache
 def _imported(name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(module for node in ast.walk(_tree(name)) for module in _sources(node)))
+    return tuple(dict.fromkeys(_imports(_tree(name))))
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    return (module for node in ast.walk(tree) for module in _sources(node))
+
+
+def _from_faces(tree: ast.Module) -> Iterator[str]:
+    """The modules that define what is taken from a face by a dot: of ``regions.square``, ``...regions.planes``."""
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    faces = {
+        alias.asname or alias.name: inner
+        for node in imports
+        for alias in node.names
+        if _is_module(inner := f"{node.module}.{alias.name}") and _is_face(inner)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in faces:
+            found = _defined_in(faces[node.value.id], node.attr)
+            yield from [found] if found else []
 
 
 def _sources(node: ast.AST) -> Iterator[str]:

@@ -50,7 +50,7 @@ PARAMETERS = 'temperature: float = 0.2\nprofile: str = "lesson"'
 @pytest.fixture
 def code(monkeypatch):
     """Stand in for the fingerprint of a study's code: say which version it is of."""
-    monkeypatch.setattr(lesson, "of_modules", lambda *names: f"{names} in {versions[-1]}")
+    monkeypatch.setattr(lesson, "of_modules", lambda *names, **_: f"{names} in {versions[-1]}")
     versions = ["the first version"]
     return versions.append
 
@@ -92,6 +92,13 @@ def test_it_moves_with_the_code_of_the_study(study, code):
     assert of_tour("x = 1") == before
     code("the second version")
     assert of_tour("x = 1") != before
+
+
+def test_it_moves_with_what_a_cell_takes_from_the_library_through_a_face(study):
+    face, used = "from sslens.measures import probe, spectrum", "spectrum.rankme(probe)"
+    plain, magic = of_tour(face, used), of_tour(face, "%time " + used)
+    assert lesson.taken_by(f"{face}\n{used}") == ("sslens.measures.spectrum.rankme",)
+    assert len({plain, magic, of_tour(face, used, "spectrum.effective_rank(1)")}) == 3
 
 
 def test_it_moves_with_what_the_runs_are(study):

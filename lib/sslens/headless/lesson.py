@@ -1,5 +1,6 @@
 """A committed notebook: the lesson a reader sees, the reference checks compare with, and when each is out of date."""
 
+import ast
 import hashlib
 from itertools import zip_longest
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from sslens import studies
-from sslens.fingerprint import of_modules
+from sslens.fingerprint import of_modules, taken_by
 from sslens.headless.attempt import environment
 from sslens.headless.notebook import cell_name, code_cells, is_folded_source, lasting_outputs, read_notebook
 from sslens.headless.parameters import resolve
@@ -31,7 +32,7 @@ def reference_of(path: Path) -> Path | None:
 
 
 def fingerprint(notebook: NotebookNode, name: str) -> str:
-    """SHA-256 of all that decides a lesson's outputs: its sources, its study with what that imports, its runs.
+    """SHA-256 of all that decides a lesson's outputs: its sources and its study with what they import, its runs.
 
     A notebook without a study has only its sources; cells that unfold source code are left out.
 
@@ -44,10 +45,22 @@ def fingerprint(notebook: NotebookNode, name: str) -> str:
     >>> fingerprint(one, "99_nobody_asks_this") == fingerprint(both, "99_nobody_asks_this")
     True
     """
-    sources = [cell.source for cell in code_cells(notebook) if not is_folded_source(cell)]
     study = studies.of_notebook(name)
-    content = {"sources": sources} | ({} if study is None else _of_study(study, notebook, name=name))
+    content = {"sources": _sources(notebook)} | ({} if study is None else _of_study(study, notebook, name=name))
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def _sources(notebook: NotebookNode) -> list[str]:
+    return [cell.source for cell in code_cells(notebook) if not is_folded_source(cell)]
+
+
+def _is_python(source: str) -> bool:
+    """Whether a cell holds no magic, which only IPython understands."""
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _of_study(study: ModuleType, notebook: NotebookNode, *, name: str) -> dict[str, Any]:
@@ -55,7 +68,8 @@ def _of_study(study: ModuleType, notebook: NotebookNode, *, name: str) -> dict[s
         setting = study.Setting.of(resolve(notebook, {}, profile="lesson", name=name))
         configs = study.configs(setting)
     runs = {run: config.to_json() for run, config in configs.items()}
-    return {"code": of_modules(study.__name__), "runs": runs}
+    taken = taken_by("\n".join(filter(_is_python, _sources(notebook))))
+    return {"code": of_modules(study.__name__, *taken, through_faces=True), "runs": runs}
 
 
 def stale_lesson(notebook: NotebookNode, name: str) -> str:
