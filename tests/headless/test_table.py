@@ -42,7 +42,7 @@ PARAMETERS = 'profile: str = "lesson"'
 def study(tmp_path, monkeypatch):
     """The study of 12_tour."""
     (tmp_path / "tour.py").write_text(STUDY)
-    monkeypatch.setattr(lessons, "of_modules", lambda *names: "")  # finds no study outside the library
+    monkeypatch.setattr(lessons, "of_modules", lambda *names, **_: "")  # finds no study outside the library
     monkeypatch.setattr(studies, "__path__", [*studies.__path__, str(tmp_path)])
     sys.modules.pop("sslens.studies.tour", None)
     yield
