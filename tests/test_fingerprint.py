@@ -215,7 +215,7 @@ def test_a_value_without_a_content_is_refused():
 
 def test_what_comes_from_other_files_counts(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it is told from its source by second and size alone
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # old bytecode passes for new where second and size agree
     (tmp_path / "of_mine.py").write_text(
         "import of_helper\nfrom of_helper import scaled\nfrom sslens.objectives import VICReg\n"
         "class Mine:\n    def compute(self, z):\n        return scaled(of_helper.again(z)) + VICReg().terms(z)\n"

@@ -40,10 +40,8 @@ def no_unpickling(modules: list[Module]) -> Iterator[str]:
     for module in modules:
         for name in imported(module):
             first, _, last = name.partition(".")
-            if (first in PICKLES and name not in HARMLESS) or (first, last) in LOADERS - {
-                ("np", "load"),
-                ("numpy", "load"),
-            }:
+            pickles = first in PICKLES and name not in HARMLESS
+            if pickles or (first in ("torch", "yaml") and (first, last) in LOADERS):
                 yield f"{module.name}: imports {name}"
         for call in _calls(module):
             if isinstance(call.func, ast.Attribute) and (last_word(call.func.value), call.func.attr) in LOADERS:
