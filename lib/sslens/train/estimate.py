@@ -127,12 +127,17 @@ def _free_memory() -> int:
 
 def _largest(setups: Sequence[Setup]) -> int:
     """Memory of the run that needs most of it."""
-    return max((memory(setup) for setup in {_kind(setup.config): setup for setup in setups}.values()), default=0)
+    return max((_needed(kind) for kind in {_kind(setup.config) for setup in setups}), default=0)
 
 
 def _kind(config: Config) -> Config:
     """The config of all runs that take as long for a step as this one."""
     return config.changed(optimisation={"steps": STEPS}, snapshots={"count": 2}, seed=0)
+
+
+@lru_cache(maxsize=64)
+def _needed(config: Config) -> int:
+    return memory(prepare(config))
 
 
 @lru_cache(maxsize=64)

@@ -22,6 +22,7 @@ from sslens.types import InputError, Range, checked
 
 OFFSETS = ("bias", "running_mean")
 """What of an affine module shifts the images of all inputs alike."""
+UNHEARD = "Functions such as torch.relu are not heard: call modules, nn.ReLU() for one, in their place."
 CORNER_VALUES = 2**17
 """Input values of the corners that pass the network at a time: bounds memory, and stays in the processor's cache."""
 
@@ -91,7 +92,9 @@ def local_complexity(
             heard.clear()
             rest(_corners(stem(points), radius * _linear(stem, axes)))
             if not heard:
-                raise InputError("net", type(net).__name__, "a network that calls ReLU, LeakyReLU or PReLU modules")
+                raise InputError(
+                    "net", type(net).__name__, "a network that calls ReLU, LeakyReLU or PReLU modules", UNHEARD
+                )
             counts.append(torch.stack(list(heard.values())))
     counts = torch.cat(counts, 1).double().unflatten(1, (frames, len(x)))  # (l, frames, n)
     totals = counts.sum(0).mean(1)
@@ -156,11 +159,13 @@ def exact_complexity(
 
 
 def _demand_modules(net: nn.Module) -> None:
-    """Folds are heard where modules make them; what a function folds would be missing from the count."""
+    """Folds are heard where modules make them; what a function folds would be missing from the count.
+
+    Of a network that torch.fx cannot trace nobody knows what its functions do.
+    """
     if unheard := folding_functions(net):
         got = f"{type(net).__name__}, which calls {', '.join(unheard)}"
-        hint = "Functions such as torch.relu are not heard: call modules, nn.ReLU() for one, in their place."
-        raise InputError("net", got, "a network whose folds are modules: ReLU, LeakyReLU or PReLU", hint)
+        raise InputError("net", got, "a network whose folds are modules: ReLU, LeakyReLU or PReLU", UNHEARD)
 
 
 def _frames(

@@ -41,6 +41,7 @@ SLOPES = torch.tensor([0.1, 0.5, 0.0, 0.3, 2.0, -0.5])
 BENDS = {
     "mul": lambda h: h.relu() * h,
     "clamp_min": lambda h: torch.clamp_min(h.relu() - 0.2, 0),
+    "clamp_max": lambda h: torch.clamp_max(h.relu(), 1e6),
     "gt": lambda h: h.relu() + h * (h > 0.3),
     "lt": lambda h: h.relu().masked_fill(h < -0.2, 0.0),
     "fmax": lambda h: torch.fmax(h.relu(), torch.full_like(h, 0.1)),

@@ -35,6 +35,7 @@ SMOOTH_RECTIFIERS = {"gelu", "silu", "mish", "elu", "selu", "celu", "softplus"}
 CURVED = {
     *("tanh", "sigmoid", "softmax", "logsoftmax", "softmin", "logsigmoid", "softsign", "tanhshrink", "exp", "log"),
     *("hardtanh", "hardswish", "hardsigmoid", "hardshrink", "softshrink", "threshold", "relu6", "rrelu", "clamp"),
+    *("clampmin", "clampmax", "fmax", "fmin"),  # of which a bound may lie beyond all that a trial tries
     *("clip", "maximum", "minimum", "max", "min", "amax", "amin", "sort", "topk", "where", "pow", "sqrt", "rsqrt"),
     *("square", "sin", "cos", "norm", "normalize", "layernorm", "groupnorm", "instancenorm", "rmsnorm", "std", "var"),
     *("localresponsenorm", "multiheadattention", "scaleddotproductattention", "lstm", "gru", "rnn", "glu"),
