@@ -21,8 +21,10 @@ LOADERS = Registry(
         "stl10": stl10.load,
         "languages": languages.load,
         "folder:PATH": folder.load,
+        "folder+skip:PATH": folder.load_undamaged,
     }
 )
-"""Name of each set and what loads it; the text after ``folder:`` is the path of a tree of images."""
+"""Name of each set and what loads it; the text after ``folder:`` is the path of a tree of images, and
+``folder+skip:`` leaves out those of them that are damaged."""
 
 load, check_name, loader_module = LOADERS.load, LOADERS.check_name, LOADERS.loader_module

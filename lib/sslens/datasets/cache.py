@@ -38,6 +38,8 @@ def cached(path: Path, key: str, make: Callable[[], Decoded]) -> Decoded:
         with FileLock(path.with_suffix(".lock")):
             content = _read(path, key)
             if content is None:
+                for left in path.parent.glob(f".{path.name}.*.part"):  # of a killed process: this one holds the lock
+                    left.unlink()
                 content = make()
                 store.save_tensors(path, content, meta={"key": key})
     return content

@@ -10,6 +10,7 @@ from typing import Annotated, Any, final
 from nbformat import NotebookNode
 
 from sslens import studies
+from sslens.datasets.folder import rooted
 from sslens.headless.notebook import tags
 from sslens.runtime import PROFILES
 from sslens.types import InputError, OneOf, UnknownName, checked, fields_of
@@ -116,11 +117,11 @@ def resolve(notebook: NotebookNode, given: Mapping[str, Any], *, profile: str, n
     """Every parameter of the notebook with the value it is to run with: what is given, else its default.
 
     The study of the notebook called ``name`` says in its ``Setting`` which values are legal; a notebook without a
-    study has only the types it declares.
+    study has only the types it declares. A folder of images is looked for from where this process stands.
 
     Raises:
         UnknownName: a parameter the notebook does not declare, or an unknown profile.
-        InputError: a wrong type, or a value out of range.
+        InputError: a wrong type, a value out of range, or a folder of images that is not there.
     """
     parameters = declared(notebook)
     for given_name in given:
@@ -130,7 +131,9 @@ def resolve(notebook: NotebookNode, given: Mapping[str, Any], *, profile: str, n
         raise InputError("parameter profile", given["profile"], "left to the option of its own: --profile")
     values = {parameter.name: parameter.default for parameter in parameters.values()}
     for given_name, value in given.items():
-        values[given_name] = read_value(given_name, value, kind=parameters[given_name].kind)
+        found = read_value(given_name, value, kind=parameters[given_name].kind)
+        # the kernel stands in the notebook's folder; who types a path stands elsewhere
+        values[given_name] = rooted(found) if isinstance(found, str) else found
     values["profile"] = checked("profile", profile, Annotated[str, OneOf(PROFILES)])
     return _within_the_setting(values, name)
 

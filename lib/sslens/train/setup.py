@@ -128,10 +128,11 @@ def begin(config: Config, data: Dataset) -> tuple[Model, nn.Module | None]:
 
 
 def _source(data: Data) -> Source:
-    if not data.name.startswith("folder:"):
+    kind, _, path = data.name.partition(":")
+    if kind not in datasets.folder.KINDS:
         return data.name, data.options, data_root(), ""
-    path = str(Path(data.name.removeprefix("folder:")).expanduser().resolve())
-    return f"folder:{path}", data.options, data_root(), datasets.folder.stamp(path)
+    path = str(Path(path).expanduser().resolve())
+    return f"{kind}:{path}", data.options, data_root(), datasets.folder.stamp(path)
 
 
 @lru_cache(maxsize=2)
