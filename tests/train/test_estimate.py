@@ -151,8 +151,8 @@ def test_texts_and_views_of_several_sizes_have_a_memory_too():
 
 
 def test_what_cannot_be_trained_cannot_be_estimated():
-    with pytest.raises(InputError, match="batch_size"):
-        estimate([tiny(optimisation={"batch_size": 5000})])
+    with pytest.raises(InputError, match=r"Config\.data\.images"):
+        estimate([tiny(data={"images": 5000})])
 
 
 @pytest.mark.parametrize(

@@ -108,9 +108,10 @@ def test_the_loss_falls():
     assert loss[-5:].mean() < loss[:5].mean() - 0.1
 
 
-def test_a_batch_larger_than_the_set_is_refused_before_training():
-    with pytest.raises(InputError, match=r"Config.optimisation.batch_size must be at most the 2400"):
-        next(fit(tiny(**IMAGES, optimisation={"batch_size": 4000})))
+def test_a_batch_larger_than_the_set_is_the_whole_set():
+    with pytest.warns(UserWarning, match="The set has 1200 training images, fewer than a batch of 4000"):
+        large = list(fit(tiny(objective=SimCLR(), optimisation={"batch_size": 4000})))
+    same(large, list(fit(tiny(objective=SimCLR(), optimisation={"batch_size": 1200}))))
 
 
 def test_a_diverging_run_ends_early_and_says_so():

@@ -181,7 +181,7 @@ def test_they_are_trained_once_and_read_afterwards(untrainable):
         ({"a": tiny()}, 0, "seeds must be an int in"),
         ({"a": tiny()}, True, "seeds must be an int in"),
         ({"a": tiny()}, [-1], "Config.seed"),
-        ({"a": tiny(), "b": tiny(optimisation={"batch_size": 5000})}, 1, "batch_size"),
+        ({"a": tiny(), "b": tiny(data={"images": 5000})}, 1, r"Config\.data\.images"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_trained(tmp_path, configs, seeds, message):

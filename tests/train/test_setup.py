@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from sslens import datasets
 from sslens.encoders import MLP, ConvNet, Transformer
 from sslens.objectives import CrossEntropy, NextCharacter, SimCLR, SimSiam, SquaredError
-from sslens.train import fit, given_labels, learned, model_for, prepare, record, restore
-from sslens.types import InputError
+from sslens.train import fit, given_labels, key, learned, model_for, prepare, record, restore, setup
+from sslens.types import Dataset, InputError
 from tests.train.cases import tiny
 
 
@@ -48,9 +49,57 @@ def test_noise_differs_between_tasks_and_seeds_and_is_the_share_that_is_declared
 def test_the_subset_of_images_is_the_same_for_every_seed_and_may_not_be_too_large():
     first, second = (learned(tiny(data={"images": 70}, seed=seed)) for seed in (0, 1))
     assert torch.equal(first.images, second.images) and len(first) == 70
-    for wrong, field in ((1201, "Config.data.images"), (20, "Config.optimisation.batch_size")):
+    for wrong, field in ((1201, "Config.data.images"), (1, "two training images")):
         with pytest.raises(InputError, match=field):
             prepare(tiny(data={"images": wrong}))
+
+
+def test_a_small_set_is_the_batch_and_a_word_and_the_key_say_so():
+    with pytest.warns(UserWarning, match="The set has 20 training images, fewer than a batch of 32: every step takes"):
+        shrunk = prepare(tiny(data={"images": 20}))
+    assert shrunk.config == tiny(data={"images": 20}, optimisation={"batch_size": 20})
+    with pytest.warns(UserWarning, match="batch of 32"):
+        assert key(tiny(data={"images": 20})) == key(shrunk.config)
+    with pytest.warns(UserWarning, match="batch of 32"):
+        assert record(tiny(data={"images": 20})).config["optimisation"]["batch_size"] == 20
+
+
+def rare(monkeypatch, *, rare_images, classes=3):
+    """A set whose class 0 has few of its images on either side."""
+    counts = [rare_images, *[600] * (classes - 1)]
+    labels = torch.arange(classes).repeat_interleave(torch.tensor(counts))
+    images = torch.rand(len(labels), 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    side = Dataset(images, labels, tuple(f"class {label}" for label in range(classes)))
+    monkeypatch.setitem(datasets.LOADERS, "digits", lambda: (side, side))
+    monkeypatch.setattr(setup, "_loaded", lambda source: (side, side, "rare"))
+    setup._reference.cache_clear()
+    setup._chosen.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    yield
+    setup._reference.cache_clear()
+    setup._chosen.cache_clear()
+
+
+@pytest.mark.parametrize("rare_images", [1, 2])
+def test_a_rare_class_is_in_the_reference_on_either_side(monkeypatch, rare_images):
+    rare(monkeypatch, rare_images=rare_images)
+    made = prepare(tiny(snapshots={"reference": 16}))
+    for side in (made.held_out, ~made.held_out):
+        assert made.reference.labels[side].unique().tolist() == [0, 1, 2]
+        assert int(side.sum()) == 16
+    assert prepare(tiny(snapshots={"reference": 16}, seed=7)).reference.images.equal(made.reference.images)
+
+
+def test_a_rare_class_costs_no_other_its_last_image_and_too_many_classes_are_refused(monkeypatch):
+    rare(monkeypatch, rare_images=1, classes=16)
+    made = prepare(tiny(snapshots={"reference": 16}))
+    assert made.reference.labels[made.held_out].tolist() == list(range(16))
+    rare(monkeypatch, rare_images=1, classes=17)
+    with pytest.raises(InputError, match=r"Config\.snapshots\.reference must be at least the 17 classes"):
+        prepare(tiny(snapshots={"reference": 16}))
 
 
 def test_the_reference_is_the_same_for_every_run_on_the_data():

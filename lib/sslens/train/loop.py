@@ -64,8 +64,8 @@ def fit(given: Config | Setup, *, after: Snapshot | None = None) -> Iterator[Sna
     random draw has a stream of its own for every step. A run that diverges hands out one last snapshot that says so.
 
     Raises:
-        InputError: the data set has fewer images than a batch needs, the device is not there, or ``after`` holds no
-            state of the optimiser (``replay`` gets it back).
+        InputError: as ``prepare``; the device is not there, or ``after`` holds no state of the optimiser (``replay``
+            gets it back).
 
     >>> short = Config.at("smoke", optimisation={"steps": 4}, snapshots={"count": 3})
     >>> [snapshot.step for snapshot in fit(short)]

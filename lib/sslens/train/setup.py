@@ -1,12 +1,14 @@
 """What a run begins with: its data and their labels, its reference images, its model and its objective's state."""
 
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, final
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 from torch import Tensor, nn
 
 from sslens import datasets
@@ -44,16 +46,24 @@ class Setup:
 def prepare(config: Config) -> Setup:
     """Load what the config names and choose from it; the same data are loaded and digested once per process.
 
-    Raises:
-        InputError: as ``datasets.load``; fewer images than the config wants, or than a batch needs; a recipe that does
-            not fit the data, or draws another number of views than the objective compares.
+    Where there are fewer images than a batch has, every step takes all of them: the config that the run has then says
+    so, and so does a warning.
 
-    >>> prepare(Config(data={"name": "digits"}, optimisation={"batch_size": 4096}))
-    Traceback (most recent call last):
-        ...
-    sslens.types.InputError: Config.optimisation.batch_size must be at most the 1200 training images. Got 4096.
+    Raises:
+        InputError: as ``datasets.load``; fewer images than the config wants; a recipe that does not fit the data, or
+            draws another number of views than the objective compares; more classes than reference images.
+
+    >>> setup = prepare(Config(data={"name": "digits", "images": 300}))
+    >>> setup.config.optimisation.batch_size, len(setup.train)
+    (256, 300)
     """
     source, train = _source(config.data), learned(config)
+    if (batch := config.optimisation.batch_size) > len(train):
+        words = (
+            f"The set has {len(train)} training images, fewer than a batch of {batch}: every step takes all of them."
+        )
+        warnings.warn(words, stacklevel=1)  # from here and not from each caller, so that it is shown once
+        config = config.changed(optimisation={"batch_size": len(train)})
     _check_fit(config, train)
     reference, held_out = _reference(source, config.snapshots.reference)
     return Setup(config, train, reference, held_out, _loaded(source)[2])
@@ -69,8 +79,8 @@ def learned(config: Config) -> Dataset:
     300
     """
     train = _chosen(_source(config.data), config.data.images)
-    if len(train) < (batch := config.optimisation.batch_size):
-        raise InputError("Config.optimisation.batch_size", batch, f"at most the {len(train)} training images")
+    if len(train) < 2:
+        raise InputError("Config.data", config.data.name, "a set of two training images or more")
     return train
 
 
@@ -175,10 +185,32 @@ def _reference(source: Source, count: int) -> tuple[Dataset, Bool[Tensor, "n"]]:
     train, test, _ = _loaded(source)
     parts = []
     for name, part in (("train", train), ("test", test)):
-        order = torch.randperm(len(part), generator=stream(0, f"reference/{name}"))
-        parts.append(part.take(order[:count].sort().values))
+        order = torch.randperm(len(part), generator=stream(0, f"reference/{name}"), device="cpu")
+        parts.append(part.take(_with_every_class(order, part.labels, count=count).sort().values))
     both = parts[0].joined(parts[1])
-    return both, torch.arange(len(both)) >= len(parts[0])
+    return both, torch.arange(len(both), device="cpu") >= len(parts[0])
+
+
+def _with_every_class(order: Int64[Tensor, "n"], labels: Labels, *, count: int) -> Int64[Tensor, "m"]:
+    """The first ``count`` of an order; the first of each class that is not among them takes the place of a late one.
+
+    A probe that was fitted on a class, or is judged on one, needs an image of it. The places are those of classes that
+    have another, from the end.
+    """
+    drawn = order[:count].tolist()
+    held = Counter(labels[drawn].tolist())
+    missing = [label for label in labels.unique().tolist() if label not in held]
+    if len(missing) + len(held) > len(drawn):
+        allowed = f"at least the {len(missing) + len(held)} classes of the data"
+        raise InputError("Config.snapshots.reference", count, allowed)
+    first = {label: int(order[labels[order] == label][0]) for label in missing}
+    for place in reversed(range(len(drawn))):
+        if not missing:
+            break
+        if held[label := int(labels[drawn[place]])] > 1:
+            held[label] -= 1
+            drawn[place] = first[missing.pop()]
+    return torch.tensor(drawn, dtype=torch.int64, device="cpu")
 
 
 def _projector(config: Config, width: int, *, classes: int) -> nn.Module:
