@@ -105,7 +105,7 @@ class Trace:
         if of not in ("representation", "embedding"):
             raise InputError("of", of, "'representation' or 'embedding'")
         values = [float("nan") if each.diverged else float(measure(getattr(each, of))) for each in self.snapshots]
-        return torch.tensor(values, dtype=torch.float64)
+        return torch.tensor(values, dtype=torch.float64, device="cpu")
 
     def with_snapshot(self, snapshot: Snapshot) -> "Trace":
         """The trace with one more snapshot; the one before keeps its full state in every fourth place."""
@@ -122,7 +122,7 @@ class Trace:
     def loss(self) -> Float[Tensor, "t"]:
         """The sum of the terms at every training step; of a run without steps none."""
         terms = self.terms()
-        return torch.stack(list(terms.values())).sum(0) if terms else torch.empty(0)
+        return torch.stack(list(terms.values())).sum(0) if terms else torch.empty(0, dtype=torch.float32, device="cpu")
 
     def save(self, path: Path | str) -> None:
         """Write the run into a folder, each file atomically, the manifest with all checksums last.

@@ -104,7 +104,7 @@ def _bytes(read: Callable[[int], bytes], size: int) -> Bytes | None:
             return None
         content[filled : filled + len(block)] = block
         filled += len(block)
-    return torch.frombuffer(content, dtype=torch.uint8) if size else torch.empty(0, dtype=torch.uint8)
+    return torch.frombuffer(content, dtype=torch.uint8) if size else torch.empty(0, dtype=torch.uint8, device="cpu")
 
 
 @contextmanager

@@ -59,8 +59,8 @@ def _decode(
 
 def _empty(expected: PublishedDataset, side: str, *, labels: Sequence[str]) -> Decoded:
     count = expected.counts[side]
-    content = {f"{side} images": torch.empty((count, *expected.shape), dtype=torch.uint8)}
-    return content | {f"{side} {label}": torch.empty(count, dtype=torch.uint8) for label in labels}
+    content = {f"{side} images": torch.empty((count, *expected.shape), dtype=torch.uint8, device="cpu")}
+    return content | {f"{side} {label}": torch.empty(count, dtype=torch.uint8, device="cpu") for label in labels}
 
 
 CIFAR10 = PublishedDataset(

@@ -48,7 +48,7 @@ def originals() -> Dataset:
     """
     table = torch.frombuffer(_table(), dtype=torch.uint8).view(COUNT, 65)  # 64 pixels and the label
     images = table[:, :64].reshape(COUNT, 1, 8, 8).to(torch.float32) / 16
-    return Dataset(images, table[:, 64].long(), CLASSES, origin=torch.arange(COUNT))
+    return Dataset(images, table[:, 64].long(), CLASSES, origin=torch.arange(COUNT, device="cpu"))
 
 
 def split(labels: Int64[Tensor, "n"]) -> tuple[Int64[Tensor, "train"], Int64[Tensor, "test"]]:
@@ -61,9 +61,9 @@ def split(labels: Int64[Tensor, "n"]) -> tuple[Int64[Tensor, "train"], Int64[Ten
     >>> len(train), len(test), len(set(train.tolist()) & set(test.tolist()))
     (1200, 597, 0)
     """
-    shuffled = torch.randperm(COUNT, generator=runtime.stream(0, "digits split"))
+    shuffled = torch.randperm(COUNT, generator=runtime.stream(0, "digits split"), device="cpu")
     by_class = shuffled[labels[shuffled].argsort(stable=True)]
-    steps = torch.arange(COUNT + 1) * TRAIN // COUNT
+    steps = torch.arange(COUNT + 1, device="cpu") * TRAIN // COUNT
     trains = steps.diff().bool()
     return by_class[trains].sort().values, by_class[~trains].sort().values
 

@@ -75,7 +75,7 @@ def corpus(seed: int, per_language: int, *, part: str = "train") -> Dataset:
     for name, sentence in _SENTENCES.items():
         pick = _picker(stream(seed, f"text/{part}/{name}"))
         texts.append(encode([_text(sentence, pick) for _ in range(per_language)]))
-    labels = torch.arange(len(texts)).repeat(per_language)
+    labels = torch.arange(len(texts), device="cpu").repeat(per_language)
     return Dataset(torch.stack(texts, 1).flatten(0, 1), labels, LANGUAGES)
 
 
@@ -94,7 +94,7 @@ def encode(texts: Sequence[str]) -> Int[Tensor, "n t"]:
     unknown = sorted(set("".join(texts)) - set(VOCABULARY))
     if unknown:
         raise InputError("texts", "".join(unknown), f"spelled in the characters {VOCABULARY!r}")
-    return torch.tensor([list(map(VOCABULARY.index, text)) for text in texts])
+    return torch.tensor([list(map(VOCABULARY.index, text)) for text in texts], device="cpu")
 
 
 def decode(ids: Int[Tensor, "n t"]) -> list[str]:
@@ -124,7 +124,7 @@ def bag_of_characters(ids: Int[Tensor, "n t"], vocabulary: int = len(VOCABULARY)
 
 
 def _picker(generator: torch.Generator) -> Pick:
-    return lambda options: options[int(torch.randint(len(options), (), generator=generator))]
+    return lambda options: options[int(torch.randint(len(options), (), generator=generator, device=generator.device))]
 
 
 def _text(sentence: Callable[[Pick], str], pick: Pick) -> str:

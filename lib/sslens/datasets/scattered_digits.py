@@ -41,18 +41,18 @@ def load(*, seed: Annotated[int, Range(0, 2**31 - 1)] = 0) -> tuple[Dataset, Dat
     ((2400, 1, 16, 16), 1194, ['contrast', 'rotation', 'scale', 'x', 'y'])
     """
     originals = digits.originals()
-    whole = originals.take(torch.arange(len(originals)).repeat(PLACEMENTS))
+    whole = originals.take(torch.arange(len(originals), device="cpu").repeat(PLACEMENTS))
     generator = runtime.stream(seed, "scattered_digits")
     drawn = {
-        name: low + (high - low) * torch.rand(len(whole), dtype=torch.float64, generator=generator)
+        name: low + (high - low) * torch.rand(len(whole), dtype=torch.float64, generator=generator, device="cpu")
         for name, (low, high) in RANGES.items()
     }
-    noise = torch.randn((len(whole), 1, CANVAS, CANVAS), dtype=torch.float64, generator=generator)
+    noise = torch.randn((len(whole), 1, CANVAS, CANVAS), dtype=torch.float64, generator=generator, device="cpu")
     canvas = _placed(whole.images.double(), drawn) * drawn["contrast"].view(-1, 1, 1, 1) + NOISE * noise
     pixels = (canvas.clamp(0, 1) * 255).round().float() / 255
     factors = {name: values.float() for name, values in drawn.items()}
     scattered = replace(whole, images=pixels, factors=factors)
-    again = torch.arange(PLACEMENTS)[:, None] * len(originals)
+    again = torch.arange(PLACEMENTS, device="cpu")[:, None] * len(originals)
     train, test = (scattered.take((again + side).flatten()) for side in digits.split(originals.labels))
     return train, test
 

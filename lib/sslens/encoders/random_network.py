@@ -34,7 +34,7 @@ def random_network(
     bias = checked("bias", bias, Annotated[float, Range(0, LARGEST)])
     layers = list[nn.Module]()
     for entering, units in pairwise((inputs, *[width] * depth, 1)):
-        layer: Any = nn.utils.skip_init(nn.Linear, entering, units, dtype=torch.float64)
+        layer: Any = nn.utils.skip_init(nn.Linear, entering, units, dtype=torch.float64, device=generator.device)
         nn.init.normal_(layer.weight, std=(2 / entering) ** 0.5, generator=generator)
         nn.init.normal_(layer.bias, std=bias, generator=generator)
         layers += [layer, nn.ReLU()]

@@ -60,7 +60,7 @@ def turning_points(curves: Float[Tensor, "s t"]) -> TurningPoints:
     rises = rises.masked_fill(torch.ones_like(rises[0]).tril(-1).bool(), -torch.inf).flatten(1)
     latest = rises.shape[1] - 1 - rises.flip(1).argmax(1)
     valley, peak = latest // values.shape[1], latest % values.shape[1]
-    rows = torch.arange(len(values))
+    rows = torch.arange(len(values), device=values.device)
     turns = [values[:, 0], values[rows, valley], values[rows, peak], values[:, -1]]
     changes = [torch.where(after == before, 1.0, after / before) for before, after in pairwise(turns)]
     return TurningPoints(valley, peak, *changes)
@@ -75,6 +75,6 @@ def reached(curves: Float[Tensor, "s t"], level: float) -> Int64[Tensor, "s"]:
     >>> reached(torch.tensor([[0.1, 0.99, 0.98], [0.1, 0.5, 0.7]]), 0.99)
     tensor([1, 2])
     """
-    there = checked_features(curves, name="curves").cpu() >= torch.tensor(level, dtype=curves.dtype)
+    there = checked_features(curves, name="curves").cpu() >= torch.tensor(level, dtype=curves.dtype, device="cpu")
     there[:, -1] = True
     return there.int().argmax(1)

@@ -71,7 +71,7 @@ def views_of_each_class(setting: Setting, *, count: int) -> dict[str, Any]:
     config = next(iter(configs(setting).values()))
     data = learned(config)
     first = [int((data.labels == label).nonzero()[0]) for label in data.labels.unique()[:SHOWN]]
-    chosen = data.take(torch.tensor(first))
+    chosen = data.take(torch.tensor(first, device="cpu"))
     recipe = config.augmentation(chosen.images.shape[1])
     (drawn,) = augment(chosen.images, recipe, stream(0, "shown"), views=count)
     pixels = torch.cat([chosen.images.unsqueeze(1), drawn.transpose(0, 1)], 1)  # (image, view, c, h, w)

@@ -73,7 +73,7 @@ def label_budgets(
             sides = (h, known[1]), (others[half::2], queries[1][half::2])
             row = [_accuracy(*sides, classify=classify, per_class=count, generator=generator) for count in budgets]
             tables.append(row)
-    return torch.tensor(tables, dtype=torch.float64).view(2, len(spectra), len(budgets))
+    return torch.tensor(tables, dtype=torch.float64, device="cpu").view(2, len(spectra), len(budgets))
 
 
 def _accuracy(

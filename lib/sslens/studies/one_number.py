@@ -247,13 +247,13 @@ def numbers(known: probe.Known, queries: probe.Queries, *, epsilon: float = EPSI
     z = known[0]
     ranks = [spectrum.rankme(z, eps=epsilon, centre=centre) for centre in (False, True)]
     found = [*ranks, collapse.total_variance(z), exponent(z), probe.knn_accuracy(known, queries)]
-    return torch.tensor(found, dtype=torch.float64)
+    return torch.tensor(found, dtype=torch.float64, device="cpu")
 
 
 def exercise_truths(healthy: Runs, correlation: DataArray) -> tuple[float, float, str]:
     """The right answers to the three exercises."""
     z = healthy[healthy.names[0]][0].snapshots[-1].embedding
-    white = torch.eye(64)[:20].repeat(7, 1)
+    white = torch.eye(64, dtype=torch.float32, device="cpu")[:20].repeat(7, 1)
     worst = str(correlation.sel(choice=RANKME).mean("seed").idxmin("sweep").item())
     return spectrum.rankme(white), spectrum.rankme(torch.cat([z, z], 1)) / spectrum.rankme(z), worst
 

@@ -133,12 +133,12 @@ def learned_digits(runs: Runs, name: str) -> Dataset:
 
 def unseen_digits() -> Dataset:
     """200 digits that no run learns."""
-    return datasets.load("digits")[1].take(torch.arange(SHOWN))
+    return datasets.load("digits")[1].take(torch.arange(SHOWN, device="cpu"))
 
 
 def random_pixels(like: Images) -> Images:
     """Images of the same shape whose pixels are uniform in [0, 1], the same at every call."""
-    return torch.rand(like.shape, generator=stream(0, "cloud"))
+    return torch.rand(like.shape, generator=stream(0, "cloud"), dtype=torch.float32, device="cpu")
 
 
 def pictured(steps: Sequence[int]) -> list[int]:

@@ -91,7 +91,7 @@ def _at_points(
 
     def of_all(network: nn.Module) -> Float64[Tensor, "points"]:
         double = network.double()
-        return torch.tensor([measure(double) for measure in measures.values()], dtype=torch.float64)
+        return torch.tensor([measure(double) for measure in measures.values()], dtype=torch.float64, device="cpu")
 
     found = runs.networks_along(of_all, head=head, per="points", name=name)
     return found.assign_coords(points=list(measures))

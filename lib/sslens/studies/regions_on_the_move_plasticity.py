@@ -89,7 +89,7 @@ def sharpness(run: Trace, *, tolerance: float = 1e-4) -> Float64[Tensor, "tasks"
         loss, generator = _loss(given_labels(config, data, task=task)), stream(0, "sharpness")
         network = restore(run, known[step], head=True)
         found.append(curvature(network, data.images, loss=loss, generator=generator, tolerance=tolerance).value)
-    return torch.tensor(found, dtype=torch.float64)
+    return torch.tensor(found, dtype=torch.float64, device="cpu")
 
 
 def loss_at_the_end(runs: Runs) -> DataArray:

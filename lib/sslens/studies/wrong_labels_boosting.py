@@ -47,7 +47,7 @@ def long_servedio(gap: float = GAP) -> Float[Tensor, "4 2"]:
     [0.1, 0.5]
     """
     gap = checked("gap", gap, Annotated[float, Range(0, 1 / 6, above=True)])
-    return torch.tensor([[1.0, 0.0], [gap, 5 * gap], [gap, -gap], [gap, -gap]], dtype=torch.float64)
+    return torch.tensor([[1.0, 0.0], [gap, 5 * gap], [gap, -gap], [gap, -gap]], dtype=torch.float64, device="cpu")
 
 
 def linear_booster(noise: float, *, loss: str = "logistic", gap: float = GAP) -> Float[Tensor, "2"]:

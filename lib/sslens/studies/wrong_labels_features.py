@@ -68,13 +68,13 @@ def by_head(trace: Trace, noisy: Sequence[Trace], *, index: int = -1) -> Float64
     held_out, truth = trace.held_out, trace.reference.labels[trace.held_out]
     given = [_given(other, data, truth) for other in noisy]
     if trace.snapshots[index].diverged:
-        return torch.full((len(noisy),), float("nan"), dtype=torch.float64)
+        return torch.full((len(noisy),), float("nan"), dtype=torch.float64, device="cpu")
     h, queries = frozen(trace, data.images, index=index), trace.snapshots[index].representation[held_out]
     found = []
     for labels in given:
         chosen = probe.ridge_loo(h, labels, penalties=PENALTIES, classes=len(data.classes))
         found.append(probe.accuracy(chosen.probe.predict(queries), truth))
-    return torch.tensor(found, dtype=torch.float64)
+    return torch.tensor(found, dtype=torch.float64, device="cpu")
 
 
 def _given(trace: Trace, data: Dataset, truth: Int[Tensor, "m"]) -> Labels:
@@ -231,7 +231,9 @@ def energy_in_ten_directions(contrastive: Runs) -> DataArray:
     runs = ["trained, true labels", "untrained, true labels", "trained, redrawn labels"]
     attrs = {"unit": "", "setting": contrastive.setting}
     coords = {"run": runs, "seed": list(contrastive.seeds)}
-    return DataArray(torch.tensor(columns, dtype=torch.float64).T, coords, ("run", "seed"), "label energy", attrs)
+    return DataArray(
+        torch.tensor(columns, dtype=torch.float64, device="cpu").T, coords, ("run", "seed"), "label energy", attrs
+    )
 
 
 def _energy(trace: Trace, images: Images, labels: Labels, *, index: int) -> float:

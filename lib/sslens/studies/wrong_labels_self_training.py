@@ -62,13 +62,16 @@ def turned_pool(
     angle = checked("angle", angle, Annotated[float, Range(-180, 180)])
     smallest = int(data.labels.bincount(minlength=len(data.classes)).min())
     per_class = checked("per_class", per_class, Annotated[int, Range(1, max(1, smallest - 1))])
-    order = torch.randperm(len(data), generator=generator)
+    order = torch.randperm(len(data), generator=generator, device=generator.device)
     by_class = [order[data.labels[order] == label] for label in range(len(data.classes))]
     known = torch.cat([members[:per_class] for members in by_class])
     others = torch.cat([members[per_class:] for members in by_class])
     lost = data.labels[others].double() / len(data.classes)
-    others = others[torch.rand(len(others), dtype=torch.float64, generator=generator) >= lost]
-    rows = Draw(torch.zeros(len(others), dtype=torch.int64), rotation=torch.full((len(others),), angle))
+    others = others[torch.rand(len(others), dtype=torch.float64, generator=generator, device=generator.device) >= lost]
+    rows = Draw(
+        torch.zeros(len(others), dtype=torch.int64, device=data.images.device),
+        rotation=torch.full((len(others),), angle, dtype=torch.float32, device=data.images.device),
+    )
     turned = apply(data.images[others], rows)
     return (data.images[known].flatten(1), data.labels[known]), (turned.flatten(1), data.labels[others])
 

@@ -95,7 +95,7 @@ class Snapshots:
 
     def steps(self, length: int) -> list[int]:
         """The steps at which a run of this length is measured, the first and the last among them."""
-        ramp = torch.linspace(0, 1, self.count, dtype=torch.float64)
+        ramp = torch.linspace(0, 1, self.count, dtype=torch.float64, device="cpu")
         if self.spacing == "logarithmic":
             places = (length + 1) ** ramp - 1
         else:

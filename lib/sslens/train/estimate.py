@@ -193,12 +193,13 @@ def _blank_views(setup: Setup, *, images: int) -> tuple[Views, ...]:
     """Views of the sizes that a step makes of this many images, without what would be seen in them."""
     config, shape = setup.config, setup.train.images.shape[1:]
     if not setup.train.images.is_floating_point():
-        return (torch.zeros(1, images, *shape, dtype=torch.int64),)
+        return (torch.zeros(1, images, *shape, dtype=torch.int64, device="cpu"),)
     kind, groups = getattr(torch, config.compute.dtype), config.augmentation(shape[0]).groups
     sides = [(group.size, group.size) if group.size else shape[1:] for group in groups]
     counts = [group.views or config.objective.views for group in groups]
     return tuple(
-        torch.zeros(count, images, shape[0], *side, dtype=kind) for count, side in zip(counts, sides, strict=True)
+        torch.zeros(count, images, shape[0], *side, dtype=kind, device="cpu")
+        for count, side in zip(counts, sides, strict=True)
     )
 
 

@@ -13,7 +13,7 @@ from sslens.objectives import Objective
 from sslens.runtime import configure_torch, stream
 from sslens.trace import Snapshot
 from sslens.train.config import Config
-from sslens.train.setup import Setup, begin, given_labels, prepare
+from sslens.train.setup import Setup, begin, given_labels, prepare, usual_defaults
 from sslens.types import Dataset, InputError, Labels, Outputs, Scalar, Views
 from sslens.views import augment
 
@@ -96,7 +96,7 @@ def _batches(training: TrainState, start: int) -> Iterator[Batch]:
     Labels are redrawn with every task, for the share of them that is noise.
     """
     config, train, device = training.config, training.train, training.train.labels.device
-    order, labels = torch.empty(0, dtype=torch.int64), train.labels
+    order, labels = torch.empty(0, dtype=torch.int64, device=device), train.labels
     size, steps, tasks = config.optimisation.batch_size, config.optimisation.steps, config.data.tasks
     for step in range(start, steps):
         epoch, place = divmod(step, len(train) // size)
@@ -111,6 +111,21 @@ def _batches(training: TrainState, start: int) -> Iterator[Batch]:
 
 def _step(training: TrainState, step: int, batch: Dataset, labels: Labels) -> dict[str, Scalar]:
     """One training step; nothing in it waits for the device."""
+    with usual_defaults(batch.images.device):
+        outputs, terms = _terms(training, step, batch, labels)
+        training.optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+    with usual_defaults():  # the optimiser's count of steps, for which a GPU would be waited for
+        training.optimizer.step()
+    with usual_defaults(batch.images.device):
+        training.model.after_step(outputs)
+        with torch.no_grad():
+            training.config.objective.after_step(outputs, training.state)
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def _terms(training: TrainState, step: int, batch: Dataset, labels: Labels) -> tuple[Outputs, dict[str, Scalar]]:
+    """What the model says of a batch, and the terms of the loss."""
     config, objective, images = training.config, training.config.objective, batch.images
     groups = _views(config, step, batch)
     half = config.compute.autocast or (images.device.type == "cuda" and config.compute.dtype == "float32")
@@ -120,14 +135,7 @@ def _step(training: TrainState, step: int, batch: Dataset, labels: Labels) -> di
     kind = getattr(torch, config.compute.dtype)
     full = {name: getattr(outputs, name).to(kind) for name in TENSORS}
     outputs = Outputs(**full, labels=labels, inputs=None if images.is_floating_point() else images)
-    terms = _checked_terms(objective, objective.terms(outputs, training.state))
-    training.optimizer.zero_grad()
-    torch.stack(list(terms.values())).sum().backward()
-    training.optimizer.step()
-    training.model.after_step(outputs)
-    with torch.no_grad():
-        objective.after_step(outputs, training.state)
-    return {name: term.detach() for name, term in terms.items()}
+    return outputs, _checked_terms(objective, objective.terms(outputs, training.state))
 
 
 def _checked_terms(objective: Objective, terms: Any) -> dict[str, Scalar]:
@@ -152,8 +160,9 @@ def _views(config: Config, step: int, batch: Dataset) -> tuple[Views, ...]:
 @torch.no_grad()
 def _snapshot(training: TrainState, step: int, terms: list[dict[str, Scalar]]) -> Snapshot:
     encoder, projector = training.model.encoder.eval(), training.model.projector.eval()
-    h = torch.cat([encoder(images) for images in training.reference.images.split(512)])
-    representation, embedding = pooled(h), pooled(projector(h))
+    with usual_defaults(training.reference.images.device):
+        h = torch.cat([encoder(images) for images in training.reference.images.split(512)])
+        representation, embedding = pooled(h), pooled(projector(h))
     training.model.train()
     curves = {name: torch.stack([each[name] for each in terms]).cpu() for name in terms[0]} if terms else {}
     return Snapshot(step, representation.cpu(), embedding.cpu(), curves, _state(training))

@@ -273,7 +273,7 @@ class Runs:
         images = {name: _images_of(row[0]) for name, row in self.traces.items()}
         if len(set(images.values())) > 1:
             raise InputError("runs", images, "measured on the same images, where each image is measured")
-        places = torch.arange(len(trace.reference))[_side(trace, on)]
+        places = torch.arange(len(trace.reference), device="cpu")[_side(trace, on)]
         if len(places) != count:
             raise InputError(
                 "measure",

@@ -2,6 +2,8 @@
 
 import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -114,6 +116,28 @@ def model_for(config: Config, data: Dataset) -> Model:
     return begin(config, data)[0]
 
 
+@contextmanager
+def usual_defaults(device: torch.device | str = "cpu") -> Iterator[None]:
+    """Inside, what is made without saying where and of which type lies on this device and is float32.
+
+    Whatever the caller has set with ``torch.set_default_device`` and ``set_default_dtype``, which are put back: layers,
+    optimisers and objectives that others wrote make their tensors so.
+
+    >>> with torch.device("meta"), usual_defaults():
+    ...     torch.zeros(1).device
+    device(type='cpu')
+    """
+    kind = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        # the mode asks every call of torch where it makes what: 5 % of a step that needs none
+        with nullcontext() if torch.get_default_device() == torch.device("cpu") else torch.device(device):
+            yield
+    finally:
+        torch.set_default_dtype(kind)
+
+
+@usual_defaults()
 def begin(config: Config, data: Dataset) -> tuple[Model, nn.Module | None]:
     """The model and the state of the objective, freshly drawn; no call shares a tensor with another.
 
@@ -159,7 +183,7 @@ def _chosen(source: Source, images: int) -> Dataset:
         raise InputError("Config.data.images", images, f"at most the {len(train)} training images")
     if not images:
         return train
-    return train.take(torch.randperm(len(train), generator=stream(0, "images"))[:images].sort().values)
+    return train.take(torch.randperm(len(train), generator=stream(0, "images"), device="cpu")[:images].sort().values)
 
 
 def _check_fit(config: Config, train: Dataset) -> None:
@@ -233,7 +257,7 @@ def _check_sizes(config: Config, data: Dataset, encoder: nn.Module) -> None:
 
 def _blank(data: Dataset) -> Tensor:
     """One sample of the data's shape, to ask a network for its dimensions."""
-    images = torch.zeros(1, *data.images.shape[1:], dtype=torch.get_default_dtype())
+    images = torch.zeros(1, *data.images.shape[1:], dtype=torch.get_default_dtype(), device="cpu")
     return images if data.images.is_floating_point() else images.long()
 
 

@@ -164,8 +164,8 @@ def _chroma(draw: Draw) -> Tensor:
 @torch.inference_mode(mode=False)
 def _planes(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Luma weights, C (a colour less its luma) and K (what C leaves, turned by 90° in the plane of U and V)."""
-    luma = torch.tensor(LUMA, dtype=torch.float64)
-    coloured, ratio = torch.eye(3, dtype=torch.float64) - luma, CHROMA[0] / CHROMA[1]
+    luma = torch.tensor(LUMA, dtype=torch.float64, device="cpu")
+    coloured, ratio = torch.eye(3, dtype=torch.float64, device="cpu") - luma, CHROMA[0] / CHROMA[1]
     red, blue = ratio * coloured[2], -coloured[0] / ratio  # U becomes V, and V becomes -U
     green = -(luma[0] * red + luma[2] * blue) / luma[1]  # the luma stays
     return luma.to(device), coloured.to(device), torch.stack([red, green, blue]).to(device)

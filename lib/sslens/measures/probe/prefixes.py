@@ -41,4 +41,4 @@ def prefixes(
     for length in lengths:
         columns = checked("lengths", length, Annotated[int, Range(1, h.shape[1])])
         found.append(accuracy(classify(h[:, :columns], known[1], others[:, :columns]), queries[1]))
-    return torch.tensor(found, dtype=torch.float64)
+    return torch.tensor(found, dtype=torch.float64, device="cpu")

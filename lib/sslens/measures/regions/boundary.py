@@ -58,8 +58,8 @@ def _sides_of_mixed_cells(polygons: Polygons, logits: Float64[Tensor, "v out"]) 
     """
     owner, count = owners(polygons), len(polygons.starts) - 1
     classes = logits.argmax(1)[polygons.corners]
-    low = torch.full((count,), logits.shape[1]).scatter_reduce(0, owner, classes, "amin")
-    high = torch.zeros(count, dtype=torch.int64).scatter_reduce(0, owner, classes, "amax")
+    low = torch.full((count,), logits.shape[1], device="cpu").scatter_reduce(0, owner, classes, "amin")
+    high = torch.zeros(count, dtype=torch.int64, device="cpu").scatter_reduce(0, owner, classes, "amax")
     mixed = (low < high)[owner]
     return torch.stack([polygons.corners, following(polygons)], 1)[mixed], owner[mixed]
 
@@ -84,7 +84,7 @@ def _where_equal(
     segments = torch.lerp(along[kept, :1], along[kept, 1:], span)
     apart = (segments[:, 0] != segments[:, 1]).any(1)
     cells = owner[into][kept][apart]
-    return segments[apart], cells, torch.tensor(pair).expand(len(cells), 2)
+    return segments[apart], cells, torch.tensor(pair, device="cpu").expand(len(cells), 2)
 
 
 def _leading(heights: Float64[Tensor, "n 2 out"], pair: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -95,5 +95,5 @@ def _leading(heights: Float64[Tensor, "n 2 out"], pair: tuple[int, int]) -> tupl
     zero = (start / (start - end)).nan_to_num(0.0)
     low = torch.where(start < 0, torch.where(end > 0, zero, 1.0), 0.0)
     high = torch.where(end < 0, torch.where(start > 0, zero, 0.0), 1.0)
-    edge = torch.zeros(len(heights), 1, dtype=heights.dtype)
+    edge = torch.zeros(len(heights), 1, dtype=heights.dtype, device="cpu")
     return torch.cat([low, edge], 1).amax(1), torch.cat([high, edge + 1], 1).amin(1)

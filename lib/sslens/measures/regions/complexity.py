@@ -148,14 +148,16 @@ def exact_complexity(
     _demand_modules(net)
     still = deepcopy(net).double()
     x = x.detach().to(next(still.parameters(), x).device).double()
-    square = radius * torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], dtype=torch.float64)
+    square = radius * torch.tensor(
+        [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], dtype=torch.float64, device="cpu"
+    )
     regions, crossings = [], []
     for points, frames in _frames(x, directions=2, generator=generator):
         for point, (first, second) in zip(points, frames, strict=True):
             found = partition(still, Plane(point, first, second), square)
             regions.append(found.count)
             crossings.append(_crossings_of(still, found))
-    return ExactComplexity(torch.tensor(regions), torch.tensor(crossings))
+    return ExactComplexity(torch.tensor(regions, device="cpu"), torch.tensor(crossings, device="cpu"))
 
 
 def _demand_modules(net: nn.Module) -> None:

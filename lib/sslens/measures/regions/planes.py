@@ -41,8 +41,8 @@ class Plane:
     @classmethod
     def identity(cls) -> "Plane":
         """The input space of a network of two inputs, as it is."""
-        axes = torch.eye(2, dtype=torch.float64)
-        return cls(torch.zeros(2, dtype=torch.float64), axes[0], axes[1])
+        axes = torch.eye(2, dtype=torch.float64, device="cpu")
+        return cls(torch.zeros(2, dtype=torch.float64, device="cpu"), axes[0], axes[1])
 
     @classmethod
     def through(cls, points: Float[Tensor, "p *shape"]) -> "Plane":
@@ -64,7 +64,7 @@ class Plane:
         if not 1 <= len(rows) <= 3 or rows.shape[1] < 2:
             raise InputError("points", tuple(points.shape), "one, two or three inputs of at least two numbers")
         given = rows[1:] - rows[0]
-        open_ = torch.randn(2, rows.shape[1], generator=stream(0, "plane"), dtype=torch.float64)
+        open_ = torch.randn(2, rows.shape[1], generator=stream(0, "plane"), dtype=torch.float64, device="cpu")
         axes: list[Tensor] = []
         for direction in [*given, *open_[len(given) :]]:
             across = direction / direction.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
@@ -102,7 +102,7 @@ def in_double(values: Any, *, name: str) -> Float64[Tensor, "..."]:
     torch.float64
     """
     try:
-        tensor = torch.as_tensor(values)
+        tensor = torch.as_tensor(values, device=values.device if isinstance(values, Tensor) else "cpu")
     except (TypeError, ValueError, RuntimeError):
         raise InputError(name, type(values).__name__, "a tensor, an array or a list of real numbers") from None
     if tensor.is_complex() or tensor.dtype == torch.bool or tensor.layout != torch.strided:
@@ -136,8 +136,8 @@ def square(half: float, centre: Sequence[float] = (0.0, 0.0)) -> Float[Tensor, "
     half = checked("half", half, Annotated[float, Range(0, 1e12, above=True)])
     if len(centre) != 2 or not all(abs(value) <= 1e12 for value in centre):
         raise InputError("centre", centre, "two finite numbers")
-    corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], dtype=torch.float64)
-    return half * corners + torch.tensor([float(value) for value in centre], dtype=torch.float64)
+    corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], dtype=torch.float64, device="cpu")
+    return half * corners + torch.tensor([float(value) for value in centre], dtype=torch.float64, device="cpu")
 
 
 def checked_domain(domain: Shaped[Tensor, "..."]) -> Float[Tensor, "p 2"]:

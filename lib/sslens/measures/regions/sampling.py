@@ -26,7 +26,7 @@ def grid(side: int) -> Float[Tensor, "n 2"]:
     [[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]]
     """
     side = checked("side", side, Annotated[int, Range(1, 10_000)])
-    along = (2 * torch.arange(side, dtype=torch.float64) + 1) / side - 1
+    along = (2 * torch.arange(side, dtype=torch.float64, device="cpu") + 1) / side - 1
     return torch.cartesian_prod(along, along)
 
 

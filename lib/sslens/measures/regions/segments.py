@@ -53,7 +53,9 @@ class Segments:
     @cached_property
     def _maps(self) -> tuple[Tensor, Tensor, float]:
         ends = torch.nn.functional.pad(torch.nn.functional.pad(self.breaks, (1, 0)), (0, 1), value=1.0)
-        middles = torch.stack([(ends[1:] + ends[:-1]) / 2, torch.zeros(self.count, dtype=torch.float64)], 1)
+        middles = torch.stack(
+            [(ends[1:] + ends[:-1]) / 2, torch.zeros(self.count, dtype=torch.float64, device="cpu")], 1
+        )
         return affine_maps(self.network, self.line, centres=middles, reach=1.0)
 
     @property
@@ -96,8 +98,8 @@ def segment(net: nn.Module, a: Float[Tensor, "*shape"], b: Float[Tensor, "*shape
 @torch.no_grad()
 def _walked(walk: Walk) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Breaks with their layer and unit, and the patterns between them: fold by fold, all units of one at once."""
-    places = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    made = torch.full((2, 2), -1)  # layer and unit of each place, none for the ends
+    places = torch.tensor([0.0, 1.0], dtype=torch.float64, device="cpu")
+    made = torch.full((2, 2), -1, device="cpu")  # layer and unit of each place, none for the ends
     bits: list[Tensor] = []
     while walk.advance():
         layer = walk.layer or 0
@@ -109,7 +111,9 @@ def _walked(walk: Walk) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         places, order = torch.cat([places, places[left] + share * places.diff()[left]]).sort(stable=True)
         made = torch.cat([made, torch.stack([torch.full_like(unit, layer), unit], 1)])[order]
         walk = walk.take(order)
-        parents = torch.arange(len(z) - 1).repeat_interleave(1 + torch.bincount(left, minlength=len(z) - 1))
+        parents = torch.arange(len(z) - 1, device="cpu").repeat_interleave(
+            1 + torch.bincount(left, minlength=len(z) - 1)
+        )
         above = walk.units().cpu() > tolerance
         bits = [*(each[parents] for each in bits), above[1:] | above[:-1]]
         walk.step()

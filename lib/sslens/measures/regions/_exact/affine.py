@@ -33,7 +33,7 @@ def affine_maps(
     ([[[2.0, 2.0]]], [[2.0]])
     """
     slopes, offsets, largest = [], [], 0.0
-    steps = reach * torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]], [[0.0, 1.0]]], dtype=torch.float64)
+    steps = reach * torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]], [[0.0, 1.0]]], dtype=torch.float64, device="cpu")
     for some in centres.cpu().split(max(1, VALUES // (3 * network.width))):
         points = (some + steps).flatten(0, 1)  # all centres, then all first steps, then all second
         output, size = _held(network.walk(plane.at(points)))

@@ -106,7 +106,7 @@ class Cutter:
 
     def __init__(self, network: Network, engine: Engine, *, chunk: int) -> None:
         self.network, self.engine, self.chunk = network, engine, chunk
-        self.offsets = [0, *torch.tensor([layer.units for layer in network.layers]).cumsum(0).tolist()]
+        self.offsets = [0, *torch.tensor([layer.units for layer in network.layers], device="cpu").cumsum(0).tolist()]
         self.vertex_ids = VertexIds(0)
 
     @torch.no_grad()

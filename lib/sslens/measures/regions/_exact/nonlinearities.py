@@ -199,18 +199,19 @@ def meeting_pairs(node: fx.Node, graph: fx.GraphModule, *, x: Float[Tensor, "n c
     [[0, 1], [2, 3]]
     """
     windows = _places_of_windows(window_of(node, graph, axes=x.ndim - 2), (1, *x.shape[2:])[-2:])
-    pairs = windows[:, torch.combinations(torch.arange(windows.shape[1]), 2)].flatten(0, 1).sort(1).values
+    pairs = windows[:, torch.combinations(torch.arange(windows.shape[1], device="cpu"), 2)].flatten(0, 1).sort(1).values
     return pairs[pairs[:, 0] >= 0].unique(dim=0)
 
 
 def _places_of_windows(pool: Window, shape: tuple[int, ...]) -> Int[Tensor, "windows places"]:
     """Numbers of the pixels in each window, −1 for its padding."""
     (down, right), height_and_width = pool.padding, (1, *shape)
-    numbered = torch.arange(1.0, 1 + shape[0] * shape[1]).reshape(height_and_width)
+    numbered = torch.arange(1.0, 1 + shape[0] * shape[1], device="cpu").reshape(height_and_width)
     numbered = functional.pad(numbered, (right, right, down, down))
-    counts = functional.max_pool2d(torch.zeros(height_and_width), *pool).shape[1:]
+    counts = functional.max_pool2d(torch.zeros(height_and_width, device="cpu"), *pool).shape[1:]
     rows, columns = (
-        torch.arange(count)[:, None] * pool.stride[axis] + torch.arange(pool.kernel[axis]) * pool.dilation[axis]
+        torch.arange(count, device="cpu")[:, None] * pool.stride[axis]
+        + torch.arange(pool.kernel[axis], device="cpu") * pool.dilation[axis]
         for axis, count in enumerate(counts)
     )
     # A ceiling lets windows reach beyond the padding; nothing is there.

@@ -62,7 +62,7 @@ class PackedPatterns(NamedTuple):
         """Which units are above zero in each cell."""
         bits = self.steady.repeat(len(self.words), 1)
         for word, columns in zip(self.words.T, self.columns, strict=True):
-            bits[:, columns] = (word[:, None] >> torch.arange(len(columns)) & 1).bool()
+            bits[:, columns] = (word[:, None] >> torch.arange(len(columns), device="cpu") & 1).bool()
         return bits
 
 
@@ -123,7 +123,7 @@ class Partition:
     @cached_property
     def edges(self) -> Edges:
         """Sides of the cells: their ends, which unit made each, which cells it parts."""
-        units = torch.tensor([layer.units for layer in self.network.layers])
+        units = torch.tensor([layer.units for layer in self.network.layers], device="cpu")
         return edges_of(self.polygons, units.cumsum(0) - units)
 
     def unpack(self, layer: str | None = None) -> Bool[Tensor, "r units"]:
@@ -214,9 +214,9 @@ def edges_of(polygons: Polygons, offsets: Int64[Tensor, "layers"]) -> Edges:
     owner = owners(polygons)
     ends = following(polygons)
     key, order = (torch.minimum(corners, ends) << 32 | torch.maximum(corners, ends)).sort(stable=True)
-    first = torch.cat([torch.ones(1, dtype=torch.bool), key[1:] != key[:-1]])
+    first = torch.cat([torch.ones(1, dtype=torch.bool, device="cpu"), key[1:] != key[:-1]])
     one = order[first]
-    other = order[torch.cat([first[1:], torch.ones(1, dtype=torch.bool)])]
+    other = order[torch.cat([first[1:], torch.ones(1, dtype=torch.bool, device="cpu")])]
     beyond = torch.where(other == one, -1, owner[other])
     side_id = side_ids[one]
     layer = torch.where(side_id < 0, -1, torch.bucketize(side_id, offsets, right=True) - 1)

@@ -43,7 +43,9 @@ class Trial(NamedTuple):
             InputError: whatever is wrong with network or sample.
         """
         generator = stream(0, "samples")
-        noise = torch.randn(max(COUNTS), *sample.shape, generator=generator, dtype=torch.float64).to(sample.device)
+        noise = torch.randn(max(COUNTS), *sample.shape, generator=generator, dtype=torch.float64, device="cpu").to(
+            sample.device
+        )
         several = sample.double() + noise * (sample.abs().max() if sample.any() else 1)
         together = [tried(several[:count].clone()) for count in COUNTS]
         return cls(together, [tried(each.expand(2, *each.shape).clone()) for each in several[: min(COUNTS)]])
@@ -100,8 +102,8 @@ def bends(run: Callable[[Values], Any], node: fx.Node, *, values: Values, source
 
 
 def _random(like: Tensor, generator: torch.Generator) -> Tensor:
-    decades = DECADES * (2 * torch.rand(like.shape, generator=generator, dtype=torch.float64) - 1)
-    numbers = torch.randn(like.shape, generator=generator, dtype=torch.float64) * 10**decades
+    decades = DECADES * (2 * torch.rand(like.shape, generator=generator, dtype=torch.float64, device="cpu") - 1)
+    numbers = torch.randn(like.shape, generator=generator, dtype=torch.float64, device="cpu") * 10**decades
     return numbers.to(like.device)
 
 
