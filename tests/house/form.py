@@ -35,6 +35,12 @@ SHAPED = {
     "UInt8",
 }
 OUR_ERRORS = {"InputError"}
+MAKERS = {
+    *("Generator", "arange", "as_tensor", "asarray", "empty", "empty_strided", "eye", "full", "linspace", "logspace"),
+    *("ones", "rand", "randint", "randn", "randperm", "range", "scalar_tensor", "tensor", "tril_indices"),
+    *("triu_indices", "zeros"),
+}
+"""Functions of torch that make a tensor, or what draws one, from nothing on the default device."""
 
 
 def module_size(modules: list[Module]) -> Iterator[str]:
@@ -176,5 +182,20 @@ def one_level(modules: list[Module]) -> Iterator[str]:
                 yield f"{name}: inherits from {base}, which is not an abstract class at the top"
 
 
+def names_its_device(modules: list[Module]) -> Iterator[str]:
+    """A tensor that torch makes from nothing says where: elsewhere, users have set another default device."""
+    for module in modules:
+        for call in ast.walk(module.tree):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+                continue
+            if last_word(call.func.value) == "torch" and call.func.attr in MAKERS and not _placed(call):
+                yield f"{module.name}:{call.lineno}: torch.{call.func.attr} without a device"
+
+
+def _placed(call: ast.Call) -> bool:
+    given = {keyword.arg for keyword in call.keywords}
+    return bool(given & {"device", None}) or (last_word(call.func) == "Generator" and bool(call.args))
+
+
 RULES = [module_size, body_size, six_parameters, keyword_only, annotated, documented, shaped, shows_an_example]
-RULES += [tells_its_errors, abstract_or_final, one_level]
+RULES += [tells_its_errors, abstract_or_final, one_level, names_its_device]

@@ -74,6 +74,8 @@ BREACHES = [
     (form.abstract_or_final, "class A: ...", "A: neither"),
     (form.abstract_or_final, "@final\nclass A(ABC): ...", "or both"),
     (form.abstract_or_final, "def f():\n    class A: ...", "f.A: neither"),
+    (form.names_its_device, "x = torch.zeros(3, dtype=torch.int64)", "torch.zeros without a device"),
+    (form.names_its_device, "def f():\n    return torch.Generator()", "torch.Generator without a device"),
     (form.one_level, "class A: ...\n@final\nclass B(A): ...", "B: inherits from A"),
     (form.one_level, "class A(ABC): ...\nclass B(A, ABC): ...\n@final\nclass C(B): ...", "C: inherits from B"),
 ]
@@ -106,7 +108,8 @@ class Square(Shape):
         """
         raise InputError("a", a, "another")
 
-def _private(a): ...
+def _private(a):
+    torch.zeros_like(a), a.new_ones(3), torch.from_numpy(a), torch.zeros(3, device=a.device), torch.Generator("cpu")
 '''
 
 

@@ -30,7 +30,11 @@ NAMED = 3
 
 @final
 class File(NamedTuple):
-    """An image as it is listed: enough to notice that it has changed."""
+    """An image as it is listed: enough to notice that it has changed.
+
+    >>> File("cat/1.png", 70, (1, 2)).name
+    'cat/1.png'
+    """
 
     name: str
     """Relative to the tree."""
@@ -45,7 +49,11 @@ Files = dict[str, list[File]]
 
 @final
 class Tree(NamedTuple):
-    """The images of a tree by side and class; without a test side the tree is still to be split."""
+    """The images of a tree by side and class; without a test side the tree is still to be split.
+
+    >>> Tree({"cat": [File("cat/1.png", 70, (1, 2))]}, None, "").files
+    [File(name='cat/1.png', size=70, changed=(1, 2))]
+    """
 
     train: Files
     test: Files | None
@@ -145,7 +153,7 @@ class _Listing:
         for name, count in Counter(names).items():
             if count > 1:
                 hint = f"Two folders are called {name!r}, in different codes."
-                raise InputError("folder", str(side), "a tree whose classes can be told apart", hint)
+                raise InputError("folder", str(side), "a tree in which every class has a name of its own", hint)
         self._check_levels(side, folders)
         if beside := self._beside(side):
             self.beside.append(f"{beside} images beside the class folders")
