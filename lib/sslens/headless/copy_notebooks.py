@@ -27,11 +27,11 @@ def copy_notebooks(to: Path) -> list[Path]:
     if not sources:
         raise InputError("notebooks", "none found", "part of the installed package", "Install sslens anew.")
     targets = [to / source.name for source in sources]
-    there = [target.name for target in targets if target.exists() or target.is_symlink()]
-    if there:
-        hint = f"It has {', '.join(there)}; nothing was copied."
-        raise InputError("--to", str(to), "a folder without these notebooks", hint)
     try:
+        there = [target.name for target in targets if target.exists() or target.is_symlink()]
+        if there:
+            hint = f"It has {', '.join(there)}; nothing was copied."
+            raise InputError("--to", str(to), "a folder without these notebooks", hint)
         to.mkdir(parents=True, exist_ok=True)
         for source, target in zip(sources, targets, strict=True):
             with target.open("xb") as file:

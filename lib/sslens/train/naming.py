@@ -102,7 +102,7 @@ def from_json(value: Any, kind: Any, *, name: str) -> Any:
         )
     known = {**REGISTRIES[kind], **_written_here}
     given = dict(value)
-    if (word := given.pop("kind", None)) not in known:
+    if not isinstance(word := given.pop("kind", None), str) or word not in known:
         raise UnknownName(f"{name}.kind", word, known)
     return known[word](**{key: from_json(each, None, name=f"{name}.{key}") for key, each in given.items()})
 
