@@ -91,8 +91,51 @@ def test_exif_orientation_is_applied(read):
     assert pixels[:, 8:].max() == 0
 
 
+@pytest.mark.parametrize("name", ["turned.tif", "turned.webp"])
+def test_exif_orientation_is_applied_once_where_the_decoder_applies_it_already(read, name):
+    picture, exif = np.zeros((16, 16, 3), np.uint8), Image.Exif()
+    picture[:, :8] = 255
+    exif[0x0112] = 6
+    options = {"lossless": True} if name.endswith("webp") else {}
+    pixels = read(Image.fromarray(picture), name, size=16, exif=exif, **options)
+    assert (pixels[:, :8].min(), pixels[:, 8:].max()) == (255, 0)
+
+
+@pytest.mark.parametrize("name", ["moving.gif", "pages.tif", "moving.webp", "moving.png"])
+def test_of_several_pictures_the_first_is_taken(read, name):
+    first, *others = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "lime"))
+    options = {"lossless": True} if name.endswith("webp") else {}
+    assert flat(read(first, name, save_all=True, append_images=others, **options)) == {(255, 0, 0)}
+
+
+def test_a_format_is_read_in_the_file_and_not_in_its_ending(read):
+    picture = Image.new("RGB", (8, 8), (9, 80, 200))
+    assert flat(read(picture, "really_webp.jpg", format="WEBP", lossless=True)) == {(9, 80, 200)}
+    assert flat(read(picture, "really_bmp.png", format="BMP")) == {(9, 80, 200)}
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_thirty_two_bits_are_refused_because_nobody_knows_their_white(read, kind):
+    with pytest.raises(DamagedFile, match=r"deep\.tif.*32 bits per value"):
+        read(Image.fromarray(np.full((8, 8), 70_000, kind)), "deep.tif")
+
+
+def test_sixteen_bits_of_a_tiff_keep_their_upper_eight(read):
+    assert flat(read(Image.fromarray(np.full((8, 8), 0x8001, np.uint16)), "deep.tif")) == {(128, 128, 128)}
+
+
+def test_damaged_images_are_noted_where_a_place_for_them_is_given(tmp_path):
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    damaged = {}
+    pixels = images.decode(tmp_path, ["bad.png", "good.png", "gone.png"], size=8, damaged=damaged)
+    assert sorted(damaged) == [0, 2] and all(isinstance(each, DamagedFile) for each in damaged.values())
+    assert [flat(each) for each in pixels] == [{(0, 0, 0)}, {(255, 0, 0)}, {(0, 0, 0)}]
+    assert str(tmp_path) not in str(damaged[0])
+
+
 @pytest.mark.parametrize("harm", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"GIF89a" + b, lambda b: b[:30]])
-@pytest.mark.parametrize("name", ["bad.png", "bad.jpg"])
+@pytest.mark.parametrize("name", ["bad.png", "bad.jpg", "bad.gif", "bad.bmp", "bad.tif", "bad.webp"])
 def test_a_damaged_image_is_named(tmp_path, harm, name):
     Image.effect_noise((64, 64), 50).save(tmp_path / name)
     (tmp_path / name).write_bytes(harm((tmp_path / name).read_bytes()))
@@ -101,7 +144,7 @@ def test_a_damaged_image_is_named(tmp_path, harm, name):
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of what it mends
-@pytest.mark.parametrize("name", ["bad.png", "bad.jpg"])
+@pytest.mark.parametrize("name", ["bad.png", "bad.jpg", "bad.gif", "bad.bmp", "bad.tif", "bad.webp"])
 def test_flipped_bits_give_an_image_or_the_name_of_the_file(tmp_path, name):
     Image.effect_noise((24, 24), 50).save(tmp_path / name)
     good, dice = (tmp_path / name).read_bytes(), random.Random(0)

@@ -67,7 +67,7 @@ def notebook() -> nbformat.NotebookNode:
 
 
 def desk(folder: Path) -> None:
-    """A folder to type commands in, deep enough for paths that lead upwards: notebooks, of which one is bad, pictures."""
+    """A folder to type commands in, deep enough for paths that lead upwards: notebooks and pictures."""
     place = folder / "one" / "two" / "desk"
     place.mkdir(parents=True)
     nbformat.write(notebook(), place / "good.ipynb")

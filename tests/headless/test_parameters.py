@@ -149,3 +149,16 @@ def test_what_the_study_allows_is_taken(study):
 @pytest.mark.parametrize("name", ["", "13_detour", "my tour", "a.b", "..", "_", "12_"])
 def test_a_notebook_without_a_study_has_only_its_declared_types(study, name):
     assert resolve(OF_STUDY, {"steps": -1, "objective": "mine"}, profile="lesson", name=name)["steps"] == -1
+
+
+def test_a_folder_of_images_is_looked_for_where_the_command_is_typed(tmp_path, monkeypatch):
+    (tmp_path / "pics").mkdir()
+    monkeypatch.chdir(tmp_path)
+    cell = notebook(LINES[-1] + '\ndataset: str = "folder:beside/the/notebook"')
+    for kind in ("folder", "folder+skip"):
+        found = resolve(cell, {"dataset": f"{kind}:pics"}, profile="smoke")
+        assert found["dataset"] == f"{kind}:{tmp_path / 'pics'}"
+    assert resolve(cell, {"dataset": "digits"}, profile="smoke")["dataset"] == "digits"
+    assert resolve(cell, {}, profile="smoke")["dataset"] == "folder:beside/the/notebook"  # its own, from its own place
+    with pytest.raises(InputError, match=rf"Got '{tmp_path}/pix'\. Nothing is there"):
+        resolve(cell, {"dataset": "folder:pix"}, profile="smoke")

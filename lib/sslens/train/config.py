@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, final
 
 import torch
@@ -26,7 +27,8 @@ class Data:
     """
 
     name: str = "scattered_digits"
-    """A name of ``datasets.LOADERS``, or ``folder:PATH`` for a tree of class-named folders of images."""
+    """A name of ``datasets.LOADERS``, or ``folder:PATH`` for a tree of class-named folders of images (``folder+skip:PATH``
+    without the damaged ones)."""
     options: tuple = ()
     """Options of that set's ``load``, as (name, value) pairs; may be given as a mapping: ``{"size": 32}``."""
     images: Annotated[int, Range(0, 10**7)] = 0
@@ -210,8 +212,14 @@ class Config:
 
     @property
     def setting(self) -> str:
-        """What a verdict says of where it was measured: the data and the length of training."""
-        return f"{self.data.name}, {self.optimisation.steps} steps"
+        """What a verdict says of where it was measured: the data, of a folder its own name, and the length of training.
+
+        >>> Config(data={"name": "folder:/somewhere/of/mine/flowers"}).setting
+        'folder:flowers, 300 steps'
+        """
+        kind, _, path = self.data.name.partition(":")
+        data = f"{kind}:{Path(path).name}" if path else kind
+        return f"{data}, {self.optimisation.steps} steps"
 
     def augmentation(self, channels: int) -> Recipe:
         """The recipe, or the one that ``auto`` stands for.
