@@ -18,13 +18,15 @@ from sslens import fingerprint, runtime
 from sslens.datasets.cache import Decoded, cached, check_memory, usable
 from sslens.datasets.images import Pixels, decode
 from sslens.datasets.tree import LAYOUT, File, Files, Tree, listed
-from sslens.types import BLOCK, DamagedFile, Dataset, InputError, Range
+from sslens.types import DamagedFile, Dataset, InputError, Range
 
 Size = Annotated[int, Range(8, 512)]
 Fraction = Annotated[float, Range(0.01, 0.99)]
 Seed = Annotated[int, Range(0, 2**31 - 1)]
 KINDS = ("folder", "folder+skip")
 """What stands before the path in the names of these sets."""
+BLOCK = 32
+"""Images that become floats at a time."""
 NAMED = 20
 """Damaged images that a warning names; of more it gives the number."""
 

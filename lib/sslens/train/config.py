@@ -27,8 +27,8 @@ class Data:
     """
 
     name: str = "scattered_digits"
-    """A name of ``datasets.LOADERS``, or ``folder:PATH`` for a tree of class-named folders of images (``folder+skip:PATH``
-    without the damaged ones)."""
+    """A name of ``datasets.LOADERS``; ``folder:PATH`` for a tree of class-named folders of images, ``folder+skip:PATH``
+    for those of them that are not damaged."""
     options: tuple = ()
     """Options of that set's ``load``, as (name, value) pairs; may be given as a mapping: ``{"size": 32}``."""
     images: Annotated[int, Range(0, 10**7)] = 0
