@@ -246,7 +246,7 @@ class _Listing:
         self.read.add(real)
 
     def _check_entry(self, entry: os.DirEntry[str]) -> None:
-        if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in entry.name):
+        if _controls(entry.name):
             hint = f"See {entry.name!r}."
             raise InputError("folder", str(self.root), "a tree without control characters in its names", hint)
         if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(self.root):
@@ -286,10 +286,15 @@ def _is_image(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
+def _controls(name: str) -> bool:
+    """Whether a name steers a terminal, ends a line or is no text."""
+    steers = ("Cc", "Cs", "Zl", "Zp")
+    return not name.isprintable() and any(unicodedata.category(letter) in steers for letter in name)
+
+
 def _check_class(name: str, place: Path) -> None:
     """A name stands in figures and verdicts: it must be seen there, and not turn what stands beside it."""
     unseen = [letter for letter in name if unicodedata.category(letter) == "Cf" and letter not in VISIBLE]
-    control = [letter for letter in name if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")]
-    if unseen or control or not name.strip():
+    if unseen or _controls(name) or not name.strip():
         hint = f"See {name!a}: rename it."
         raise InputError("folder", str(place), "a tree whose classes have names without invisible characters", hint)
