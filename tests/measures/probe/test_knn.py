@@ -173,3 +173,13 @@ def test_its_accuracy_is_that_of_its_predictions(options):
 def test_its_accuracy_takes_one_true_label_for_each_query(unchecked):
     with pytest.raises(InputError, match=r"predicted must be an integer tensor .* of 3 labels"):
         knn_accuracy((torch.eye(4), torch.arange(4)), (torch.eye(4), torch.arange(3)), k=1)
+
+
+def test_without_a_number_twenty_vote_or_all_there_are():
+    draw = torch.Generator().manual_seed(5)
+    known, labels = torch.randn(60, 3, generator=draw), torch.randint(3, (60,), generator=draw)
+    queries = torch.randn(40, 3, generator=draw)
+    assert torch.equal(knn(known, labels, queries), knn(known, labels, queries, k=20))
+    assert torch.equal(knn(known[:8], labels[:8], queries), knn(known[:8], labels[:8], queries, k=8))
+    with pytest.raises(InputError, match=r"k must be an int in \[1, 8\]. Got 20"):
+        knn(known[:8], labels[:8], queries, k=20)

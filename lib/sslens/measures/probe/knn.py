@@ -11,6 +11,8 @@ from sslens.measures.probe.accuracy import accuracy
 from sslens.measures.probe.inputs import Known, Positive, Queries
 from sslens.types import Features, Labels, Range, checked
 
+NEIGHBOURS = 20
+"""Who votes where nobody says how many, or all samples where fewer are known."""
 TIE = 1e-12
 """Similarities and votes closer than this are equal: collapsed features answer by their labels, not their rounding."""
 CHUNK = 256
@@ -26,14 +28,15 @@ def knn(
     known_labels: Labels,
     queries: Float[Tensor, "m d"],
     *,
-    k: int = 20,
+    k: int | None = None,
     temperature: float = 0.1,
 ) -> Int[Tensor, "m"]:
     """Labels of the queries by a vote of their k nearest neighbours among the known samples.
 
     The nearest by cosine similarity; each votes with exp(similarity / temperature). Neighbours as near as the k-th
     (to 1e-12) vote too, so the order of the samples never matters; among equal votes the smaller label wins. A zero
-    vector has similarity 0 to everything. Wu et al. use k = 200 and T = 0.07; lightly T = 0.1.
+    vector has similarity 0 to everything. Without ``k`` 20 vote, or all where fewer are known. Wu et al. use
+    k = 200 and T = 0.07; lightly T = 0.1.
 
     Raises:
         InputError: features that are not finite (n, d) and (m, d) matrices, labels that do not match, k not in [1, n],
@@ -49,7 +52,7 @@ def knn(
     known = unit_rows(checked_features(known_features, name="known_features"))
     queries = unit_rows(checked_queries(queries, known.shape[1]))
     classes, inverse = checked_labels(known_labels, count=len(known)).unique(return_inverse=True)
-    k = checked("k", k, Annotated[int, Range(1, len(known))])
+    k = checked("k", min(NEIGHBOURS, len(known)) if k is None else k, Annotated[int, Range(1, len(known))])
     temperature = checked("temperature", temperature, Positive)
     coarse, predicted = known.float(), []
     for chunk in queries.split(CHUNK):
@@ -63,7 +66,7 @@ def knn(
     return torch.cat(predicted)
 
 
-def knn_accuracy(known: Known, queries: Queries, *, k: int = 20, temperature: float = 0.1) -> float:
+def knn_accuracy(known: Known, queries: Queries, *, k: int | None = None, temperature: float = 0.1) -> float:
     """Accuracy on the queries of ``knn`` among all known samples, in [0, 1].
 
     Raises:
