@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from sslens.measures.features import centred, checked_features, unit_rows, with_rounding
+from sslens.measures.features import as_tensor, centred, finite_features, prepared, squared, unit_rows
 from sslens.types import Features
 
 
@@ -14,13 +14,15 @@ def total_variance(h: Features) -> float:
     Exactly 0 for constant features, also where rounding alone keeps them apart. Units: those of the features, squared.
 
     Raises:
-        InputError: no (n, d) matrix of finite floating-point numbers with n >= 2.
+        InputError: no (n, d) matrix of finite floating-point numbers with n >= 2, or of a size (about 1e±150) whose
+            square is no floating-point number.
 
     >>> total_variance(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])), total_variance(torch.full((9, 3), 0.1))
     (2.0, 0.0)
     """
-    values, floor = with_rounding(h, rows=2)
-    return float(centred(values, floor=floor).square().sum()) / (len(values) - 1)
+    values, unit, floor, _ = prepared(h, rows=2)
+    variance = centred(values, floor=floor).square().sum()
+    return float(squared(variance.sqrt(), unit) if unit != 1 else variance) / (len(values) - 1)
 
 
 def normalised_std(z: Features) -> float:
@@ -38,7 +40,8 @@ def normalised_std(z: Features) -> float:
     >>> round(normalised_std(torch.eye(6)), 6), normalised_std(torch.full((9, 3), 0.1))
     (1.0, 0.0)
     """
-    unit = unit_rows(checked_features(z, name="embedding", rows=2))
+    z = as_tensor(z, name="embedding")
+    unit = unit_rows(finite_features(z, name="embedding", rows=2))
     floor = torch.finfo(z.dtype).eps * math.sqrt(len(unit))
     deviation = centred(unit, floor=floor).square().sum(0).div(len(unit) - 1).sqrt()
     return math.sqrt(unit.shape[1]) * float(deviation.mean())

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sslens.measures.features import centred, checked_features, rounding, significant
+from sslens.measures.features import centred, prepared, significant
 from sslens.types import Features, InputError, UnknownName
 
 METHODS = ("pca", "umap")
@@ -58,16 +58,17 @@ def explained(h: Features) -> Float[Tensor, "2"]:
 
 def _principal(h: Features) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "k"]]:
     """Coordinates on the two leading axes, and all singular values."""
-    values = centred(checked_features(h, rows=2), floor=rounding(h))
-    left, spectrum, axes = torch.linalg.svd(values, full_matrices=False)
-    spectrum = significant(spectrum, h)
+    values, unit, floor, grain = prepared(h, rows=2)
+    left, spectrum, axes = torch.linalg.svd(centred(values, floor=floor), full_matrices=False)
+    spectrum = significant(spectrum, floor=floor, grain=grain) * unit
     largest = axes.gather(1, axes.abs().argmax(1, keepdim=True)).flatten()
     coordinates = left * spectrum * largest.sign()  # (n, k)
     return torch.nn.functional.pad(coordinates, (0, 1))[:, :2], spectrum
 
 
 def _umap(h: Features, state: int) -> Float[Tensor, "n 2"]:
-    values = centred(checked_features(h, rows=4), floor=rounding(h))
+    given = prepared(h, rows=4)
+    values = centred(given.values, floor=given.floor)
     if not values.any():
         raise InputError("features", "constant features", "not collapsed to a point, for UMAP")
     values = values / values.abs().max()  # UMAP computes in float32

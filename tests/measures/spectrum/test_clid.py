@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.measures.spectrum.matrices import normal, rotation
 
-from sslens.measures.spectrum import clid
+from sslens.measures.spectrum import Copies, clid
 from sslens.runtime import stream
 from sslens.types import InputError
 
@@ -86,11 +86,21 @@ def test_total_collapse_is_one_learnable_point(kind):
     assert (found.learnability, found.dimension) == (1, 0)
 
 
-def test_duplicates_have_no_first_neighbour_and_are_left_out():
-    h = normal(0, 60, 3) + 1000
-    doubled = torch.cat([h, h[:20]])
-    assert of(doubled, clusters=3).dimension == pytest.approx(slow_dimension(doubled.tolist()), rel=1e-4)
-    assert of(torch.cat([h, h]), clusters=3).dimension == 0
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("copied", [20, 60])
+def test_samples_that_stand_several_times_count_once_and_it_is_said(copied, kind):
+    h = (normal(0, 60, 20) + 10).to(kind)
+    doubled = torch.cat([h, h[:copied]])
+    with pytest.warns(Copies, match=f"{copied} of {60 + copied} samples"):
+        found = of(doubled, clusters=3)
+    assert found.dimension == pytest.approx(slow_dimension(h.tolist()), rel=1e-4)
+    assert found.learnability == of(h, clusters=3).learnability < 0.9
+
+
+@pytest.mark.parametrize("options", [{"clusters": 5}, {"folds": 5}, {"clusters": 2, "folds": 2, "neighbours": 4}])
+def test_a_collapse_to_a_few_points_is_learnable_and_has_no_dimension(options):
+    found = of(normal(0, 5, 3).repeat(20, 1), **({"clusters": 2} | options))
+    assert (found.learnability, found.dimension) == (1, 0)
 
 
 def test_samples_all_as_far_from_each_other_have_no_finite_dimension():

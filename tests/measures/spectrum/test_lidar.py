@@ -85,12 +85,31 @@ def test_samples_that_do_not_differ_have_lidar_0(kind):
 
 def test_views_that_are_none_are_refused(unchecked):
     good = augmented(0, 2, 6, 3)
-    for wrong in (good[0], good[:1], good[:, :1], good[:, :, :0], good.long(), good[None], None, good.tolist()):
+    for wrong in (good[0], good[:1], good[:, :1], good[:, :, :0], good > 0, good[None], None, [[1.0], [2.0, 3.0]]):
         with pytest.raises(InputError, match="views"):
             lidar(wrong)
+    assert lidar(good.tolist()) == lidar(good.numpy()) == lidar(good)
     good[1, 4, 2] = math.inf
     with pytest.raises(InputError, match=r"views\[1\] must be finite.*1 of 18 values, first in row 4, column 2"):
         lidar(good)
+
+
+def test_more_views_than_samples_are_taken_for_the_axes_the_wrong_way_round():
+    views = augmented(0, 4, 30, 3)
+    with pytest.raises(InputError, match=r"no more views of a sample than samples.*views\.transpose\(0, 1\)"):
+        lidar(views.transpose(0, 1))
+    assert lidar(views[:, :4]) > 1
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e170, 1e300])
+@pytest.mark.parametrize("noise", [0.5, 0.0])
+def test_lidar_of_any_size_is_what_is_left_when_delta_is_small_or_all(size, noise):
+    views = augmented(0, 3, 30, 4, noise)
+    found = lidar(views * size)
+    if size < 1 or not noise:  # of nothing but delta, or where views do not differ: that of the samples
+        assert found == pytest.approx(effective_rank(views.mean(0)), rel=1e-9)
+    else:
+        assert found == pytest.approx(lidar(views, delta=1e-12), rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from sslens.measures.features import (
     checked_features,
     checked_labels,
     checked_queries,
+    prepared,
     rounding,
     significant,
-    with_rounding,
 )
 from sslens.measures.probe.inputs import Positive, checked_values
 from sslens.measures.probe.ridge import Ridge
@@ -42,14 +42,14 @@ def r_squared(
     >>> round(r_squared((h, place), (h + 4, place + 8), penalty=1e-9), 6)
     1.0
     """
-    h, floor = with_rounding(known[0], name="known")
-    others = checked_queries(queries[0], h.shape[1], rows=2)
-    values = checked_values(known[1], name="values", count=len(h))
+    given = prepared(known[0], name="known")
+    others = checked_queries(queries[0], given.values.shape[1], rows=2)
+    values = checked_values(known[1], name="values", count=len(given.values))
     truth = checked_values(queries[1], name="truth", count=len(others))
     penalty = checked("penalty", penalty, Positive)
     if truth.min() == truth.max():
         raise InputError("truth", truth[0].item(), "numbers that differ", "All of them are the same.")
-    predicted = Ridge.of(h, values[:, None], floor=floor).probe(penalty).scores(others)[:, 0]
+    predicted = Ridge.of(given, values[:, None]).probe(penalty).scores(others)[:, 0]
     return 1 - float((truth - predicted).square().sum() / (truth - truth.mean()).square().sum())
 
 
@@ -74,14 +74,14 @@ def label_energy(h: Features, targets: Labels | Float[Tensor, "n c"]) -> Float64
     >>> label_energy(h, torch.tensor([0, 0, 1, 1])).round(decimals=6)
     tensor([1., 0.], dtype=torch.float64)
     """
-    values, floor = with_rounding(h, rows=2)
+    values, _, floor, grain = prepared(h, rows=2)
     values = centred(values, floor=floor)
     goals = _goals(targets, len(values))
     if not goals.any():
         raise InputError("targets", "the same for every sample", "at least 2 different labels")
     left, spectrum, _ = torch.linalg.svd(values, full_matrices=False)
     energy = (left.T @ (goals / goals.norm())).square().sum(1)
-    return energy.where(significant(spectrum, h, floor=floor) > 0, 0.0)
+    return energy.where(significant(spectrum, floor=floor, grain=grain) > 0, 0.0)
 
 
 def _goals(targets: Labels | Float[Tensor, "n c"], count: int) -> Float64[Tensor, "n c"]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from sslens.measures.features import as_tensor
 from sslens.measures.probe.accuracy import accuracy
 from sslens.measures.probe.inputs import Classify, Known, Positive, Queries, checked_sides
 from sslens.measures.probe.ridge import classify_by_ridge
@@ -64,6 +65,7 @@ def few_labels(
     1.0
     """
     (h, labels), (_, truth) = checked_sides(known, queries)
+    given = as_tensor(known[0], name="known")
     draws = checked("draws", draws, Annotated[int, Range(1, 1_000_000)])
     classes = int(torch.maximum(labels.max(), truth.max())) + 1
     samples = labels.bincount(minlength=classes)
@@ -76,7 +78,7 @@ def few_labels(
     for _ in range(draws):
         chosen = _some_of_each(labels, per_class, generator=generator)
         # In the type given: its rounding decides what counts as collapsed.
-        predicted = classify(known[0][chosen], labels[chosen], queries[0])
+        predicted = classify(given[chosen], labels[chosen], queries[0])
         accuracies.append(accuracy(predicted, truth))
     return Interval.of(accuracies)
 

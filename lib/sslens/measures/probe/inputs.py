@@ -7,7 +7,7 @@ from jaxtyping import Float, Float64, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from sslens.measures.features import checked_features, checked_labels, checked_queries
+from sslens.measures.features import as_tensor, checked_features, checked_labels, checked_queries, finite_features
 from sslens.types import Features, InputError, Labels, Range, checked
 
 Known = tuple[Features, Labels]
@@ -32,7 +32,7 @@ def checked_sides(known: Known, queries: Queries, *, rows: int = 1) -> tuple[Kno
     >>> checked_sides(side, side)[1][0].dtype
     torch.float64
     """
-    h = checked_features(known[0], name="known", rows=rows)
+    h = finite_features(known[0], name="known", rows=rows)
     others = checked_queries(queries[0], h.shape[1])
     labels, truth = checked_labels(known[1], count=len(h)), checked_labels(queries[1], name="truth", count=len(others))
     return (h, labels), (others, truth)
@@ -48,8 +48,9 @@ def checked_values(values: Shaped[Tensor, "..."], *, name: str, count: int) -> F
     >>> checked_values(torch.tensor([0.5, 2.0]), name="values", count=2)
     tensor([0.5000, 2.0000], dtype=torch.float64)
     """
-    if not (isinstance(values, Tensor) and values.is_floating_point() and values.shape == (count,)):
-        got = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+    values = as_tensor(values, name=name)
+    if values.shape != (count,):
+        got = f"{values.dtype} {tuple(values.shape)}"
         raise InputError(name, got, f"a floating-point vector of {count} numbers, one per sample")
     return checked_features(values[:, None], name=name)[:, 0]
 

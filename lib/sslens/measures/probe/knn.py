@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int
 from torch import Tensor
 
-from sslens.measures.features import checked_features, checked_labels, checked_queries, unit_rows
+from sslens.measures.features import finite_features, checked_labels, checked_queries, unit_rows
 from sslens.measures.probe.accuracy import accuracy
 from sslens.measures.probe.inputs import Known, Positive, Queries
 from sslens.types import Features, Labels, Range, checked
@@ -49,7 +49,7 @@ def knn(
     >>> knn(h, labels, torch.tensor([[5.0, 1.0], [0.0, 0.2]]), k=1)
     tensor([3, 7])
     """
-    known = unit_rows(checked_features(known_features, name="known_features"))
+    known = unit_rows(finite_features(known_features, name="known_features"))
     queries = unit_rows(checked_queries(queries, known.shape[1]))
     classes, inverse = checked_labels(known_labels, count=len(known)).unique(return_inverse=True)
     k = checked("k", min(NEIGHBOURS, len(known)) if k is None else k, Annotated[int, Range(1, len(known))])

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sslens.measures.features import centred, with_rounding
+from sslens.measures.features import centred, prepared
 from sslens.measures.probe.inputs import one_hot_labels
 from sslens.measures.probe.linear_probe import LinearProbe
 from sslens.types import Features, Labels
@@ -17,7 +17,7 @@ def nearest_mean(h: Features, labels: Labels, *, classes: int | None = None) -> 
     samples: weight_c = μ_c − m, bias_c = −m·weight_c − ‖weight_c‖² / 2; the scores of two classes differ by half the
     difference of the squared distances. Among equally near means the smaller class wins, so on constant features
     class 0 does. A class without a sample has score −∞. With one label per class it is the nearest neighbour by
-    distance.
+    distance. Where squares of the features are no numbers (about 1e±100), scores are over the square of a power of two.
 
     Raises:
         InputError: no finite (n, d) matrix, or labels that do not match or reach ``classes``.
@@ -29,12 +29,12 @@ def nearest_mean(h: Features, labels: Labels, *, classes: int | None = None) -> 
     >>> nearest_mean(h, labels).predict(torch.tensor([[1.9, 9.0], [2.1, -9.0]]))
     tensor([0, 1])
     """
-    values, floor = with_rounding(h)
+    values, unit, floor, _ = prepared(h)
     members = one_hot_labels(labels, len(values), classes=classes)
     samples = members.sum(0)
     weight = centred(values, floor=floor).T @ members / samples.clamp_min(1)
     bias = -(values.mean(0) @ weight) - weight.square().sum(0) / 2
-    return LinearProbe(weight, bias.where(samples > 0, -torch.inf))
+    return LinearProbe(weight / unit, bias.where(samples > 0, -torch.inf))
 
 
 def classify_by_nearest_mean(

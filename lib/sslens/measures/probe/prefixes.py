@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from sslens.measures.features import checked_features, checked_queries
+from sslens.measures.features import as_tensor, checked_queries, finite_features
 from sslens.measures.probe.accuracy import accuracy
 from sslens.measures.probe.inputs import Classify, Known, Queries
 from sslens.measures.probe.knn import knn
@@ -33,10 +33,10 @@ def prefixes(
     >>> prefixes(side, side, lengths=[1, 2], classify=classify_by_nearest_mean)
     tensor([0.5000, 1.0000], dtype=torch.float64)
     """
-    checked_queries(queries[0], checked_features(known[0], name="known").shape[1])
+    checked_queries(queries[0], finite_features(known[0], name="known").shape[1])
     if not len(lengths):
         raise InputError("lengths", lengths, "at least one length")
-    h, others = principal(known[0], queries[0]) if pca else (known[0], queries[0])
+    h, others = principal(known[0], queries[0]) if pca else map(as_tensor, (known[0], queries[0]))
     found = []
     for length in lengths:
         columns = checked("lengths", length, Annotated[int, Range(1, h.shape[1])])

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from sslens.measures.features import centred, with_rounding
+from sslens.measures.features import Prepared, centred, prepared
 from sslens.measures.probe.accuracy import accuracy
 from sslens.measures.probe.inputs import Known, Positive, Queries, checked_penalties, one_hot_labels
 from sslens.measures.probe.linear_probe import LinearProbe
@@ -25,13 +25,15 @@ class Ridge:
     """Least squares with any penalty on the weights from one SVD; ``ridge`` says what is minimised.
 
     >>> line = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
-    >>> solver = Ridge.of(line, 2 * line)
+    >>> solver = Ridge.of(prepared(line), 2 * line)
     >>> round(float(solver.probe(2.0).weight), 6)
     1.0
     """
 
     mean: Float64[Tensor, "d"]
     scale: Scalar
+    unit: float
+    """Of mean and scale; see ``features.Prepared``."""
     left: Float64[Tensor, "n k"]
     spectrum: Float64[Tensor, "k"]
     axes: Float64[Tensor, "k d"]
@@ -40,22 +42,20 @@ class Ridge:
     """The centred targets along the left singular vectors."""
 
     @classmethod
-    def of(cls, values: Float64[Tensor, "n d"], targets: Float64[Tensor, "n c"], *, floor: float = 0.0) -> "Ridge":
-        """Features centred and divided by the root of their total variance, then taken apart.
-
-        They are checked already and ``floor`` is their rounding: ``features.with_rounding`` gives both.
-        """
-        deviation = centred(values, floor=floor)
+    def of(cls, given: Prepared, targets: Float64[Tensor, "n c"]) -> "Ridge":
+        """Features centred and divided by the root of their total variance, then taken apart."""
+        deviation = centred(given.values, floor=given.floor)
         scale = deviation.square().sum(1).mean().sqrt()
         scale = scale.where(scale > 0, 1.0)
         left, spectrum, axes = torch.linalg.svd(deviation / scale, full_matrices=False)
-        return cls(values.mean(0), scale, left, spectrum, axes, targets, left.T @ (targets - targets.mean(0)))
+        heights = left.T @ (targets - targets.mean(0))
+        return cls(given.values.mean(0), scale, given.unit, left, spectrum, axes, targets, heights)
 
     def probe(self, penalty: float) -> LinearProbe:
         """The solution for one penalty."""
         gain = self.spectrum / (self.spectrum.square() + penalty)
         weight = self.axes.T @ (gain[:, None] * self.heights) / self.scale
-        return LinearProbe(weight, self.targets.mean(0) - self.mean @ weight)
+        return LinearProbe(weight / self.unit, self.targets.mean(0) - self.mean @ weight)
 
     def left_out(self, penalty: float) -> Float64[Tensor, "n c"]:
         """Scores of each sample by the solution for all the others, in closed form: y − (y − ŷ) / (1 − leverage)."""
@@ -177,5 +177,5 @@ def ridge_accuracy(known: Known, queries: Queries, *, penalty: float = 0.3) -> f
 
 
 def _solver(h: Features, labels: Labels, classes: int | None, *, rows: int = 1) -> Ridge:
-    values, floor = with_rounding(h, rows=rows)
-    return Ridge.of(values, one_hot_labels(labels, len(values), classes=classes), floor=floor)
+    given = prepared(h, rows=rows)
+    return Ridge.of(given, one_hot_labels(labels, len(given.values), classes=classes))

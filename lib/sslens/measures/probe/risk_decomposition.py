@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from sslens.measures.features import as_tensor
 from sslens.measures.probe.bootstrap import RESAMPLES, bootstrap
 from sslens.measures.probe.inputs import Known, Positive, Queries, checked_sides
 from sslens.measures.probe.linear_probe import LinearProbe
@@ -84,7 +85,7 @@ def risk_decomposition(
     order = torch.randperm(len(h), generator=generator, device=generator.device).to(h.device)
     aside, rest = order[:held_out], order[held_out:]
     whole = ridge(known[0], labels, penalty=penalty)
-    part = ridge(known[0][rest], labels[rest], penalty=penalty)
+    part = ridge(as_tensor(known[0])[rest], labels[rest], penalty=penalty)
     fitted, unseen, new = _wrong(whole, h, labels), _wrong(part, h[aside], labels[aside]), _wrong(whole, others, truth)
     groups = torch.stack([fitted[aside], unseen], 1), fitted[rest][:, None], new[:, None]
     seen, remaining, tested = (bootstrap(group, draws=RESAMPLES, generator=generator) for group in groups)

@@ -4,11 +4,16 @@ Two spectra, always said which: **singular values** of the data matrix (RankMe) 
 (effective rank, participation ratio, stable rank). No rank is shown alone: it is blind to scale, so a shrunken
 embedding can have the highest one; its total variance and a probe stand beside it. Ranks warn (``FewSamples``) where
 n < 2 · d, and compare at equal n and d only (``comparable``).
+
+Where several are taken of the same features, ``Spectrum.of(features)`` decomposes them once, and every measure that is
+read from singular values or axes takes it in place of the features. Of 16 bits or fewer a warning (``Coarse``) says how
+many directions drown in the rounding of their type.
 """
 
+from sslens.measures.features import Coarse
 from sslens.measures.spectrum.alignment_uniformity import alignment, uniformity
 from sslens.measures.spectrum.cka import cka
-from sslens.measures.spectrum.clid import Clid, clid
+from sslens.measures.spectrum.clid import Clid, Copies, clid
 from sslens.measures.spectrum.coherence import coherence
 from sslens.measures.spectrum.condition_number import condition_number
 from sslens.measures.spectrum.effective_rank import effective_rank
@@ -21,13 +26,17 @@ from sslens.measures.spectrum.reshape import principal, reshaped, spectral_map
 from sslens.measures.spectrum.sample_size import FewSamples, comparable
 from sslens.measures.spectrum.self_clustering import self_clustering
 from sslens.measures.spectrum.singular_values import eigenvalues, singular_values
+from sslens.measures.spectrum.spectrum import Spectrum
 from sslens.measures.spectrum.stable_rank import stable_rank
 
 __all__ = [
     "Clid",
+    "Coarse",
+    "Copies",
     "FewSamples",
     "NeuralCollapse",
     "PowerLaw",
+    "Spectrum",
     "alignment",
     "cka",
     "clid",

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sslens.measures.features import checked_features, unit_rows
+from sslens.measures.features import finite_features, unit_rows
 from sslens.types import Features, InputError, Range, checked
 
 CHUNK = 1024
@@ -31,7 +31,7 @@ def alignment(a: Features, b: Features, *, exponent: float = 2.0) -> float:
     2.0000000000000004
     """
     exponent = checked("exponent", exponent, Annotated[float, Range(0, 10, above=True)])
-    first, second = checked_features(a, name="a"), checked_features(b, name="b")
+    first, second = finite_features(a, name="a"), finite_features(b, name="b")
     if first.shape != second.shape:
         raise InputError("b", tuple(second.shape), f"of the shape of a, {tuple(first.shape)}: another view of each row")
     return float((unit_rows(first) - unit_rows(second)).norm(dim=1).pow(exponent).mean())
@@ -53,7 +53,7 @@ def uniformity(h: Features, *, t: float = 2.0) -> float:
     (-8.0, 0.0)
     """
     t = checked("t", t, Annotated[float, Range(0, 100, above=True)])
-    unit = unit_rows(checked_features(h, rows=2))
+    unit = unit_rows(finite_features(h, rows=2))
     length = unit.square().sum(1, keepdim=True).round()  # 1, or 0 for a row of zeros
     one = torch.ones_like(length)
     # −‖u − v‖² = 2 u·v − ‖u‖² − ‖v‖² as one product of rows, so that the n x n numbers are passed over only once more.

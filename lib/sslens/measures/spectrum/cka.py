@@ -20,8 +20,9 @@ def cka(x: Features, y: Float[Tensor, "n k"], *, unbiased: bool = True) -> float
         (tr K̃L̃ + 1ᵀK̃1 · 1ᵀL̃1 / ((n − 1)(n − 2)) − 2 · 1ᵀK̃L̃1 / (n − 2)) / (n (n − 3)),  K̃ = K without its diagonal;
 
     biased, it is ‖XᵀY‖_F² of the centred features, inflated where d is not far below n (two independent sets of 64
-    dimensions have 0.57 at n = 50 and 0.06 at n = 1000; unbiased 0.01 and 0.00) and computed by most packages. The
-    n x n matrices are never built: with centred features K̃1 = −diag K, so that all terms follow from XᵀY and the
+    dimensions have 0.57 at n = 50 and 0.06 at n = 1000; unbiased 0.01 and 0.00). Of packages pytorch-cka,
+    torch-cka and cka-pytorch compute the unbiased form, ckatorch for layers too but not in its ``cka_base``; cosine_cov
+    of rsatoolbox is the biased one. The n x n matrices are never built: with centred features K̃1 = −diag K, so that all terms follow from XᵀY and the
     lengths of the rows. 1 for features equal up to rotation, scale and offset, about 0 for unrelated ones (unbiased
     also below), and 0 where a side has no structure: constant, or (unbiased) every sample as far from every other.
 
@@ -38,13 +39,14 @@ def cka(x: Features, y: Float[Tensor, "n k"], *, unbiased: bool = True) -> float
     """
     unbiased = checked("unbiased", unbiased, bool)
     sides = deviations(x, name="x"), deviations(y, name="y")
-    if len(x) != len(y):
-        raise InputError("y", tuple(y.shape), f"of {len(x)} rows, the same samples as x")
-    if unbiased and len(x) < 4:
-        raise InputError("x", tuple(x.shape), "of at least 4 rows, for the unbiased form")
+    (n, d), (m, k) = (side.values.shape for side in sides)
+    if n != m:
+        raise InputError("y", (m, k), f"of {n} rows, the same samples as x")
+    if unbiased and n < 4:
+        raise InputError("x", (n, d), "of at least 4 rows, for the unbiased form")
     if not unbiased:
-        expect_samples(len(x), max(x.shape[1], y.shape[1]))
-    a, b = (_narrow(*side) for side in sides)
+        expect_samples(n, max(d, k))
+    a, b = (_narrow(side.values, side.floor) for side in sides)
     shared, first, second = (_dependence(*pair, unbiased=unbiased) for pair in ((a, b), (a, a), (b, b)))
     scale = (first * second) ** 0.5
     return shared / scale if scale else 0.0

@@ -20,6 +20,11 @@ KEPT = 0.9
 
 
 @final
+class Copies(UserWarning):
+    """Samples that stand several times among those whose neighbours are looked for."""
+
+
+@final
 @dataclass(frozen=True)
 class Clid:
     """Learnability and expressiveness of features, as measured by ``clid``.
@@ -39,8 +44,13 @@ def clid(h: Features, *, clusters: int = 10, neighbours: int = 1, folds: int = 5
 
     Learnability: k-means on the features gives every sample a pseudo-label; a vote of the nearest samples outside its
     own fold predicts it (Euclidean, ties to the smaller cluster). Dimension: with μ = second over first neighbour
-    distance, sorted, and F(μ_i) = i / N, the slope through the origin of −ln(1 − F) on ln μ over the lowest 90 %;
-    samples with a duplicate are left out. The generator draws the folds and the seed of k-means.
+    distance, sorted, and F(μ_i) = i / N, the slope through the origin of −ln(1 − F) on ln μ over the lowest 90 %. The
+    generator draws the folds and the seed of k-means.
+
+    Samples that stand several times count once, and a warning (``Copies``) says so: a copy in another fold would tell
+    every label, and at distance 0 there is no dimension. Of no more distinct samples than clusters or
+    folds, or too few for the neighbours, as after a collapse to some points, each is a cluster that its copies tell and
+    no set of any dimension: (1, 0).
 
     CLID, the predictor of the paper, is the *sum* of both, each standardised over the encoders that are compared (a
     weighted sum there, too): one encoder has none, so it is not formed here. Variants: the first version learned the
@@ -61,19 +71,34 @@ def clid(h: Features, *, clusters: int = 10, neighbours: int = 1, folds: int = 5
     >>> found.learnability, round(found.dimension, 1)
     (1.0, 1.9)
     """
-    values, floor = deviations(h)
+    values, _, floor, _ = deviations(h)
     n = len(values)
     if n < 3:
-        raise InputError("features", tuple(h.shape), "of at least 3 rows, for a second neighbour")
+        raise InputError("features", tuple(values.shape), "of at least 3 rows, for a second neighbour")
     clusters = checked("clusters", clusters, Annotated[int, Range(2, n)])
     folds = checked("folds", folds, Annotated[int, Range(2, n)])
     neighbours = checked("neighbours", neighbours, Annotated[int, Range(1, n - math.ceil(n / folds))])
     values = values / values.abs().max() if float(values.norm()) > floor else torch.zeros_like(values)
-    fold = torch.randperm(n, generator=generator, device=generator.device).to(values.device) % folds
-    labels = _clusters(values, clusters, generator=generator)
-    others, distances = _neighbours(values, fold, count=neighbours)
+    distinct = _distinct(values)
+    if len(distinct) < n:
+        outside = len(distinct) - math.ceil(len(distinct) / folds)
+        if len(distinct) <= max(clusters, folds, 2) or outside < neighbours:
+            return Clid(learnability=1.0, dimension=0.0)
+        text = f"{n - len(distinct)} of {n} samples are copies of others: every distinct one counts once."
+        warnings.warn(text, Copies, stacklevel=2)
+    fold = torch.randperm(len(distinct), generator=generator, device=generator.device).to(values.device) % folds
+    labels = _clusters(distinct, clusters, generator=generator)
+    others, distances = _neighbours(distinct, fold, count=neighbours)
     votes = one_hot(labels[others], clusters).sum(1)
     return Clid(float((votes.argmax(1) == labels).double().mean()), _dimension(distances))
+
+
+def _distinct(values: Features) -> Float[Tensor, "m d"]:
+    """Each row once, in the order in which they come first."""
+    _, kinds = values.unique(dim=0, return_inverse=True)
+    order = torch.arange(len(values), device=values.device)
+    first = order.new_full((int(kinds.max()) + 1,), len(values)).scatter_reduce_(0, kinds, order, "amin")
+    return values[first.sort().values]
 
 
 def _neighbours(

@@ -1,14 +1,17 @@
 """Coherence: how much of the features' span a single sample holds."""
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
-from sslens.measures.features import checked_features
+from sslens.measures.features import as_tensor, prepared
 from sslens.measures.spectrum.sample_size import expect_samples
 from sslens.measures.spectrum.singular_values import numerical_rank
+from sslens.measures.spectrum.spectrum import Spectrum
 from sslens.types import Features
 
 
-def coherence(h: Features) -> float:
+def coherence(h: Features | Spectrum) -> float:
     """How much of the features' span a single sample holds: (n / r) · max_i ‖U_i‖², U the left singular vectors.
 
     Not centred, over the r directions that are there (r = d unless some are missing, where the authors' code counts
@@ -25,9 +28,12 @@ def coherence(h: Features) -> float:
     >>> round(coherence(h[:4]), 4), round(coherence(h), 4)
     (1.0, 2.4995)
     """
-    left, spectrum, _ = torch.linalg.svd(checked_features(h), full_matrices=False)
+    rank, shares = h.leverages if isinstance(h, Spectrum) else _leverages(h := as_tensor(h))
     expect_samples(*h.shape)
+    return h.shape[0] / rank * float(shares.max()) if rank else 0.0
+
+
+def _leverages(h: Features) -> tuple[int, Float64[Tensor, "n"]]:
+    left, spectrum, _ = torch.linalg.svd(prepared(h).values, full_matrices=False)
     rank = numerical_rank(spectrum, h)
-    if not rank:
-        return 0.0
-    return len(h) / rank * float(torch.linalg.vector_norm(left[:, :rank], dim=1).max()) ** 2
+    return rank, torch.linalg.vector_norm(left[:, :rank], dim=1).square()

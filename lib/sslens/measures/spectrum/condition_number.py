@@ -4,10 +4,11 @@ import math
 
 from sslens.measures.spectrum.sample_size import expect_samples
 from sslens.measures.spectrum.singular_values import numerical_rank, singular_values
+from sslens.measures.spectrum.spectrum import Spectrum, as_features
 from sslens.types import Features
 
 
-def condition_number(h: Features) -> float:
+def condition_number(h: Features | Spectrum) -> float:
     """Largest over smallest singular value of the data matrix, not centred: σ₁ / σ_k, k = min(n, d).
 
     From 1 (orthogonal columns of one length) to inf, also for features that are all zero: a direction whose singular
@@ -24,6 +25,6 @@ def condition_number(h: Features) -> float:
     >>> round(condition_number(h), 4), condition_number(torch.ones(6, 3))
     (3.0, inf)
     """
-    spectrum = singular_values(h)
+    spectrum = singular_values(h := as_features(h))
     expect_samples(*h.shape)
     return float(spectrum[0] / spectrum[-1]) if numerical_rank(spectrum, h) == len(spectrum) else math.inf

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from sslens.measures.features import LARGEST, centred, checked_features
+from sslens.measures.features import LARGEST, as_tensor, centred, finite_features, unit_of
 from sslens.measures.spectrum.effective_rank import Epsilon, entropy_rank
 from sslens.measures.spectrum.sample_size import expect_samples
 from sslens.measures.spectrum.singular_values import relative_eigenvalues
@@ -25,15 +25,17 @@ def lidar(views: Float[Tensor, "v n d"], *, delta: float = 1e-4, eps: float = 0.
     them (/ n(v − 1)), plus delta · I. Any root of Σ_w gives the same λ; here they are squared singular values, by QR
     of the views and never by a Gram matrix. 0 where no sample differs from another.
 
-    delta is absolute: where augmentation moves features by less than √delta, the scale of the features matters. The
+    ``views[:, i]`` are the v views of sample i: more views than samples are refused, as the two axes the wrong way round
+    (with fewer samples than views the rank of Σ_b, n − 1, says more of n than of the features); rows in another order
+    in some view are seen by nobody. delta is absolute: where augmentation moves features by less than √delta, the scale of the features matters. The
     paper gives no value for delta nor for the eps it adds. Public versions: stable-pretraining 1e-4, with 1e-8 added
     to λ before normalising; reptrix 1e-6, eps 1e-7 and no denominators, and in place of the eigenvalues of the d x d
     matrix those of the covariance of its rows. The paper takes n = 1000 and v = 50, and 10 views come close. Needs
     n > d, as Σ_b has rank n − 1 at most; compare at equal v, n and d.
 
     Raises:
-        InputError: no (v, n, d) tensor of finite floating-point numbers with v >= 2 and n >= 2, delta outside
-            (0, 1e12] or eps outside [0, 1].
+        InputError: no (v, n, d) tensor of finite floating-point numbers with 2 <= v <= n, delta outside (0, 1e12] or
+            eps outside [0, 1].
 
     Reference: Thilak et al., "LiDAR: Sensing linear probing performance in joint embedding SSL architectures",
     ICLR 2024, arXiv 2312.04000, eq. 1-2 (1-4 in its first version).
@@ -43,27 +45,34 @@ def lidar(views: Float[Tensor, "v n d"], *, delta: float = 1e-4, eps: float = 0.
     3.0
     """
     delta, eps = checked("delta", delta, Delta), checked("eps", eps, Epsilon)
-    values, size = _checked_views(views)
+    values, unit, floor = _checked_views(views)
     v, n, d = values.shape
     means = values.mean(0)
-    between = centred(means, floor=torch.finfo(views.dtype).eps * size / math.sqrt(v)) / math.sqrt(n - 1)
+    between = centred(means, floor=floor / math.sqrt(v)) / math.sqrt(n - 1)
     within = torch.linalg.qr(values.sub_(means).flatten(0, 1), mode="r").R / math.sqrt(n * (v - 1))
-    ridge = math.sqrt(delta) * torch.eye(d, dtype=values.dtype, device=values.device)
+    # Beyond these bounds a root of delta is the same as one at them: all there is, or nothing, beside values of size 1.
+    ridge = min(max(math.sqrt(delta) / unit, 1e-150), 1e150) * torch.eye(d, dtype=values.dtype, device=values.device)
     root = torch.linalg.qr(torch.cat([within, ridge]), mode="r").R  # rootᵀ root = Σ_w
     ratio = torch.linalg.solve_triangular(root, between, upper=True, left=False)
     expect_samples(n, d)
     return entropy_rank(relative_eigenvalues(torch.linalg.svdvals(ratio)), eps=eps)
 
 
-def _checked_views(views: Shaped[Tensor, "..."]) -> tuple[Float[Tensor, "v n d"], float]:
-    """The views as a float64 copy, and their norm."""
-    if not (isinstance(views, Tensor) and views.is_floating_point() and views.ndim == 3 and len(views) >= 2):
-        got = f"{views.dtype} {tuple(views.shape)}" if isinstance(views, Tensor) else type(views).__name__
+def _checked_views(views: Shaped[Tensor, "..."]) -> tuple[Float[Tensor, "v n d"], float, float]:
+    """The views as a float64 copy over a unit (``features.Prepared``), the unit, and their rounding over it."""
+    given = as_tensor(views, name="views")
+    if given.ndim != 3 or len(given) < 2:
+        got = f"{given.dtype} {tuple(given.shape)}"
         raise InputError("views", got, "a floating-point tensor (v, n, d) of at least 2 views of each sample")
-    values = views.detach().to(torch.float64, copy=True)
+    if len(given) > given.shape[1] > 0:
+        allowed = "(v, n, d) with no more views of a sample than samples"
+        raise InputError("views", tuple(given.shape), allowed, "If samples come first: views.transpose(0, 1).")
+    values = given.detach().to(torch.float64, copy=True)
     size = float(torch.linalg.vector_norm(values))
-    for i in range(
-        1 if size < LARGEST else len(values)
-    ):  # the first shows a wrong shape, the others the place of a wrong value
-        checked_features(values[i], name=f"views[{i}]", rows=2)
-    return values, size
+    # The first shows a wrong shape, the others the place of a wrong value.
+    for i in range(1 if size < LARGEST else len(values)):
+        finite_features(values[i], name=f"views[{i}]", rows=2)
+    unit = unit_of(values, size)
+    if unit != 1:
+        size = float(torch.linalg.vector_norm(values.div_(unit)))
+    return values, unit, torch.finfo(given.dtype).eps * size

@@ -12,9 +12,9 @@ from sslens.measures.features import (
     centred,
     checked_features,
     checked_labels,
+    prepared,
     significant,
     unit_rows,
-    with_rounding,
 )
 from sslens.types import Features, InputError, Labels
 
@@ -68,16 +68,16 @@ def neural_collapse(
     >>> neural_collapse(h, torch.tensor([0, 0, 1, 1]), weight=torch.tensor([[1.0, -1.0], [0.0, 0.0]]))
     NeuralCollapse(variability=0.0, equinorm=0.0, equiangularity=0.0, duality=0.0, mismatch=0.0)
     """
-    values, noise = with_rounding(h, rows=2)
-    labels = checked_labels(labels, count=len(h))
-    classifier = _checked_classifier(weight, bias, width=values.shape[1])
+    values, unit, noise, _ = prepared(h, rows=2)
+    labels = checked_labels(labels, count=len(values))
+    classifier = _checked_classifier(weight, bias, width=values.shape[1], unit=unit)
     classes = classifier[0].shape[1] if classifier else max(int(labels.max()) + 1, 2)
     sizes = checked_labels(labels, classes=classes).bincount(minlength=classes)
     if not sizes.all():
         hint = f"Class {int(sizes.argmin())} of {classes} has none."
         raise InputError("labels", labels.unique().tolist(), "of at least 2 classes with a sample of each", hint)
     centres = values.new_zeros(classes, values.shape[1]).index_add_(0, labels, values) / sizes[:, None]
-    floor = noise * math.sqrt(classes / len(h))
+    floor = noise * math.sqrt(classes / len(values))
     means = centred(centres, floor=floor)
     lengths = means.norm(dim=1)
     return NeuralCollapse(
@@ -90,8 +90,9 @@ def neural_collapse(
 
 
 def _checked_classifier(
-    weight: Shaped[Tensor, "..."] | None, bias: Shaped[Tensor, "..."] | None, *, width: int
+    weight: Shaped[Tensor, "..."] | None, bias: Shaped[Tensor, "..."] | None, *, width: int, unit: float
 ) -> tuple[Float[Tensor, "d c"], Float[Tensor, "c"]] | None:
+    """Weight and bias for features over ``unit``: scores are, too."""
     if weight is None:
         if bias is not None:
             raise InputError("bias", bias, "None where no weight is given")
@@ -104,13 +105,13 @@ def _checked_classifier(
     row = checked_features(bias[None] if isinstance(bias, Tensor) else bias, name="bias")[0]
     if len(row) != columns.shape[1]:
         raise InputError("bias", tuple(row.shape), f"({columns.shape[1]},): a number for each column of the weight")
-    return columns, row
+    return columns, row / unit
 
 
 def _variability(within: Float[Tensor, "n d"], means: Float[Tensor, "c d"], *, floor: float) -> float:
     """tr(Σ_W Σ_B⁺) / C = Σ_k ‖within · v_k‖² / (n σ_k²), over the singular values and vectors of the class means."""
     _, spectrum, axes = torch.linalg.svd(means, full_matrices=False)
-    rank = min(int((significant(spectrum, means, floor=floor) > 0).sum()), len(means) - 1)
+    rank = min(int((significant(spectrum, floor=floor) > 0).sum()), len(means) - 1)
     shares = within @ (axes[:rank] / spectrum[:rank, None]).T
     return float(shares.square().sum()) / len(within) if rank else math.inf
 

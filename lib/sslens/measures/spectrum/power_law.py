@@ -1,5 +1,6 @@
 """Spectra as power laws: the exponent of a line on logarithmic axes."""
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -7,6 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from sslens.measures.spectrum.spectrum import Spectrum
 from sslens.types import InputError
 
 
@@ -31,16 +33,17 @@ class PowerLaw:
     """First and last rank of the fit: the window given, as far as the spectrum is positive."""
 
 
-def power_law(values: Float[Tensor, "k"], *, ranks: tuple[int, int] = (4, 100)) -> PowerLaw:
+def power_law(values: Float[Tensor, "k"] | Spectrum, *, ranks: tuple[int, int] = (4, 100)) -> PowerLaw:
     """The exponent of a decaying spectrum: weighted least squares of ln λ on ln rank, with weight 1 / rank.
 
-    ``values`` are eigenvalues in descending order; ``ranks`` counts from 1 and includes both ends. The window ends
+    ``values`` are eigenvalues in descending order, or a ``Spectrum``, which stands for its own; ``ranks`` counts from 1 and includes both ends. The window ends
     early where the spectrum does: ``PowerLaw.ranks`` says where. Standard error: √(Σ w r² / (m − 2) / Σ w (x − x̄)²),
     with m ranks, residuals r, x = ln rank and weighted means.
 
     The exponent depends on the window (a true 1 reads 1.00 on ranks 4-50 and 1.18 on 11-100, n = 300, d = 128) and on
     n (on ranks 4-100 1.25 for n = 130, 1.08 for 300, 1.02 for 1000): compare at equal n, d and window, with n > 2 · d.
-    The authors' code fits ranks 4-100, 4-50 or 6-50, reptrix 6-100; the paper gives no window. Others fit without
+    The authors' code fits ranks 4-100, 4-50 or 6-50, reptrix 0.1.0 by default 11-100 (and an array that is given to it
+    as the window moves up by one rank at every call); the paper gives no window. Others fit without
     weights (up to 0.2 apart), or a line of ln σ on the index, which is no power law.
 
     Raises:
@@ -54,6 +57,9 @@ def power_law(values: Float[Tensor, "k"], *, ranks: tuple[int, int] = (4, 100)) 
     >>> round(law.exponent, 6), round(law.r_squared, 6), law.ranks
     (1.5, 1.0, (4, 64))
     """
+    shift = 0.0
+    if isinstance(values, Spectrum):
+        shift, values = 2 * math.log(values.unit), values.counted.square() / (values.shape[0] - 1)
     spectrum = _checked_spectrum(values)
     first, last = _window(spectrum, ranks)
     rank = torch.arange(first, last + 1, dtype=spectrum.dtype, device=spectrum.device)
@@ -68,7 +74,7 @@ def power_law(values: Float[Tensor, "k"], *, ranks: tuple[int, int] = (4, 100)) 
     left = weight @ (y - slope * x).square()
     return PowerLaw(
         exponent=-float(slope),
-        intercept=float(start + height - slope * middle),
+        intercept=float(start + height - slope * middle) + shift,
         standard_error=float((left / (len(rank) - 2) / spread).sqrt()),
         r_squared=float(1 - left / variance) if variance else 1.0,
         ranks=(first, last),

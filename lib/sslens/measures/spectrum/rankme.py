@@ -3,10 +3,11 @@
 from sslens.measures.spectrum.effective_rank import Epsilon, entropy_rank
 from sslens.measures.spectrum.sample_size import expect_samples
 from sslens.measures.spectrum.singular_values import singular_values
+from sslens.measures.spectrum.spectrum import Spectrum, as_features
 from sslens.types import Features, checked
 
 
-def rankme(h: Features, *, eps: float = 1e-7, centre: bool = False) -> float:
+def rankme(h: Features | Spectrum, *, eps: float = 1e-7, centre: bool = False) -> float:
     """RankMe: the exponential of the entropy of the normalised singular values.
 
     exp(−Σ p_k ln p_k), p_k = σ_k / Σσ + eps, over k = 1 … min(n, d). As in the paper: singular values of the matrix
@@ -25,6 +26,6 @@ def rankme(h: Features, *, eps: float = 1e-7, centre: bool = False) -> float:
     (8.0, 0.0)
     """
     eps = checked("eps", eps, Epsilon)
-    spectrum = singular_values(h, centre=centre)
+    spectrum = singular_values(h := as_features(h), centre=centre)
     expect_samples(*h.shape)
     return entropy_rank(spectrum, eps=eps)

@@ -1,20 +1,20 @@
 """Features given another spectrum, or taken to their principal axes."""
 
-from dataclasses import dataclass
-from typing import Annotated, final
+from typing import Annotated
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from sslens.measures.features import checked_queries, deviations, significant
+from sslens.measures.features import checked_queries
+from sslens.measures.spectrum.spectrum import Spectrum
 from sslens.types import Features, Range, checked
 
 Beta = Annotated[float, Range(0, 100)]
 """Exponents of a power law that features may be given."""
 
 
-def spectral_map(h: Features, beta: float) -> Features:
+def spectral_map(h: Features | Spectrum, beta: float) -> Features:
     """The same features with another spectrum: covariance eigenvalues λ_k ∝ k^−beta, their sum kept.
 
     Mean, principal axes and total variance stay; along axis k the centred features are multiplied by √(λ′_k / λ_k).
@@ -38,12 +38,13 @@ def spectral_map(h: Features, beta: float) -> Features:
             [0.0000, 3.3333]], dtype=torch.float64)
     """
     beta = checked("beta", beta, Beta)
-    fitted = _Decomposition.of(h, *deviations(h))
-    return torch.addmm(fitted.mean, fitted.basis, (fitted.left * fitted.power_law(beta)) @ fitted.axes)
+    fitted = Spectrum.of(h)
+    wanted = _power_law(fitted.counted, beta)
+    return torch.addmm(fitted.mean, fitted.basis, (fitted.left * wanted) @ fitted.axes).mul_(fitted.unit)
 
 
 def principal(
-    known_features: Features, queries: Float[Tensor, "m d"]
+    known_features: Features | Spectrum, queries: Float[Tensor, "m d"]
 ) -> tuple[Float64[Tensor, "n k"], Float64[Tensor, "m k"]]:
     """Both sets in coordinates along the principal axes of the known one, largest variance first, its mean at 0.
 
@@ -61,11 +62,11 @@ def principal(
     [[6.0, 0.0]]
     """
     fitted, others = _decomposed(known_features, queries)
-    return fitted.coordinates(fitted.spectrum), fitted.project(others, fitted.spectrum)
+    return _sides(fitted, others, fitted.counted)
 
 
 def reshaped(
-    known_features: Features, queries: Float[Tensor, "m d"], *, beta: float
+    known_features: Features | Spectrum, queries: Float[Tensor, "m d"], *, beta: float
 ) -> tuple[Float64[Tensor, "n k"], Float64[Tensor, "m k"]]:
     """Both sets with another spectrum: ``spectral_map`` fitted to the known features and applied to the queries too.
 
@@ -85,49 +86,29 @@ def reshaped(
     """
     beta = checked("beta", beta, Beta)
     fitted, others = _decomposed(known_features, queries)
-    spectrum = fitted.power_law(beta)
-    return fitted.coordinates(spectrum), fitted.project(others, spectrum)
+    return _sides(fitted, others, _power_law(fitted.counted, beta))
 
 
 def _decomposed(
-    known_features: Features, queries: Float[Tensor, "m d"]
-) -> tuple["_Decomposition", Float64[Tensor, "m d"]]:
+    known_features: Features | Spectrum, queries: Float[Tensor, "m d"]
+) -> tuple[Spectrum, Float64[Tensor, "m d"]]:
     """The known features taken apart, and the checked queries."""
-    deviation, floor = deviations(known_features, name="known_features")
-    others = checked_queries(queries, deviation.shape[1])
-    return _Decomposition.of(known_features, deviation, floor), others
+    fitted = Spectrum.of(known_features, name="known_features")
+    return fitted, checked_queries(queries, fitted.shape[1])
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class _Decomposition:
-    """Features about their mean as basis · left · diag(spectrum) · axes, rounding counted as zero."""
+def _power_law(spectrum: Float64[Tensor, "k"], beta: float) -> Float64[Tensor, "k"]:
+    """Singular values whose squares follow k^−beta, as many as there are and of the same sum of squares."""
+    ranks = torch.arange(1, len(spectrum) + 1, dtype=spectrum.dtype, device=spectrum.device)
+    wanted = ranks.pow(-beta / 2) * (spectrum > 0)
+    return wanted * spectrum.norm() / wanted.norm().clamp_min(torch.finfo(wanted.dtype).tiny)
 
-    mean: Float64[Tensor, "d"]
-    basis: Float64[Tensor, "n k"]
-    left: Float64[Tensor, "k k"]
-    spectrum: Float64[Tensor, "k"]
-    axes: Float64[Tensor, "k d"]
 
-    @classmethod
-    def of(cls, h: Features, deviation: Float64[Tensor, "n d"], floor: float) -> "_Decomposition":
-        mean = h[0].detach().double() - deviation[0]
-        # The left vectors are only needed inside a product: Q of h = QR is cheaper to multiply than they are to make.
-        basis, triangle = torch.linalg.qr(deviation)
-        left, spectrum, axes = torch.linalg.svd(triangle, full_matrices=False)
-        return cls(mean, basis, left, significant(spectrum, h, floor=floor), axes)
-
-    def power_law(self, beta: float) -> Float64[Tensor, "k"]:
-        """Singular values whose squares follow k^−beta, as many as there are and of the same sum of squares."""
-        ranks = torch.arange(1, len(self.spectrum) + 1, dtype=self.spectrum.dtype, device=self.spectrum.device)
-        wanted = ranks.pow(-beta / 2) * (self.spectrum > 0)
-        return wanted * self.spectrum.norm() / wanted.norm().clamp_min(torch.finfo(wanted.dtype).tiny)
-
-    def coordinates(self, spectrum: Float64[Tensor, "k"]) -> Float64[Tensor, "n k"]:
-        """The decomposed features along their axes, with these singular values."""
-        return self.basis @ (self.left * spectrum)
-
-    def project(self, others: Float64[Tensor, "m d"], spectrum: Float64[Tensor, "k"]) -> Float64[Tensor, "m k"]:
-        """Other features along the same axes, stretched as the decomposed ones are by these singular values."""
-        gain = torch.where(self.spectrum > 0, spectrum / self.spectrum, 0.0)
-        return (others - self.mean) @ self.axes.T * gain
+def _sides(
+    fitted: Spectrum, others: Float64[Tensor, "m d"], spectrum: Float64[Tensor, "k"]
+) -> tuple[Float64[Tensor, "n k"], Float64[Tensor, "m k"]]:
+    """The decomposed features along their axes with these singular values, and other ones stretched as they are."""
+    gain = torch.where(fitted.counted > 0, spectrum / fitted.counted, 0.0)
+    coordinates = fitted.basis @ (fitted.left * spectrum)
+    projected = (others / fitted.unit - fitted.mean) @ fitted.axes.T * gain
+    return coordinates * fitted.unit, projected * fitted.unit

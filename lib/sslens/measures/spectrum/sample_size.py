@@ -6,7 +6,7 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from sslens.measures.features import checked_features
+from sslens.measures.features import finite_features
 from sslens.types import InputError
 
 
@@ -44,7 +44,7 @@ def comparable(*features: Float[Tensor, "_ _"]) -> tuple[int, int]:
     """
     if not features:
         raise InputError("features", features, "at least one (n, d) matrix")
-    checked = [checked_features(h, name=f"features[{i}]") for i, h in enumerate(features)]
+    checked = [finite_features(h, name=f"features[{i}]") for i, h in enumerate(features)]
     n, d = checked[0].shape
     for i, h in enumerate(checked):
         if h.shape != (n, d):

@@ -1,6 +1,6 @@
 """Self-clustering: whether samples gather along few directions."""
 
-from sslens.measures.features import checked_features, unit_rows
+from sslens.measures.features import finite_features, unit_rows
 from sslens.types import Features
 
 
@@ -22,7 +22,7 @@ def self_clustering(h: Features) -> float:
     >>> round(self_clustering(torch.ones(5, 3)), 9), round(self_clustering(torch.eye(4).repeat(2, 1)), 4)
     (1.0, -0.1429)
     """
-    unit = unit_rows(checked_features(h, rows=2))
+    unit = unit_rows(finite_features(h, rows=2))
     n, d = unit.shape
     if d == 1:
         return 1.0
