@@ -1,5 +1,8 @@
 """Checks and preparations that every room of the measures shares."""
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,21 +12,53 @@ from sslens.measures.features import (
     checked_features,
     checked_labels,
     deviations,
+    finite_features,
+    grain,
+    prepared,
     rounding,
     significant,
+    squared,
+    unit_of,
     unit_rows,
 )
 from sslens.types import InputError
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [torch.ones(3), torch.ones(2, 2, 2), torch.ones(3, 2).long(), torch.ones(3, 2) > 0, torch.ones(0, 2),
-     torch.ones(2, 0), torch.ones(2, 2, dtype=torch.complex64), np.ones((3, 2)), [[1.0]], None],
+    ("wrong", "remedy"),
+    [(torch.ones(3), r"features\[:, None\]"), (torch.ones(2, 2, 2), r"features\.flatten\(0, 1\).*features\.mean\(1\)"),
+     (torch.ones(2, 2, 2, 2), r"features\.flatten\(1\)"), (torch.ones(3, 2) > 0, r"features\.double\(\)"),
+     (torch.ones(0, 2), "at least 1 row"), (torch.ones(2, 0), "1 column"),
+     (torch.ones(2, 2, dtype=torch.complex64), r"view_as_real"), (torch.eye(3).to_sparse(), r"features\.to_dense\(\)"),
+     ({"hidden": torch.ones(3, 2)}, r"features\['hidden'\]"),
+     (SimpleNamespace(last_hidden_state=torch.ones(3, 2)), r"features\.last_hidden_state"),
+     ([[1.0], [1.0, 2.0]], "equally many"), (np.array(["a"]), "numbers"), (None, "floating-point"), (3.0, "tensor")],
 )  # fmt: skip
-def test_only_floating_matrices_with_entries_are_features(wrong, unchecked):
-    with pytest.raises(InputError, match="floating-point tensor"):
-        checked_features(wrong)
+def test_what_are_no_features_is_refused_with_what_to_say(wrong, remedy, unchecked):
+    for check in (checked_features, finite_features, prepared):
+        with pytest.raises(InputError, match=remedy):
+            check(wrong)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:.*quantize_per_tensor:DeprecationWarning", "ignore:.*quantize_per_tensor:UserWarning"
+)
+def test_quantised_features_are_refused_with_what_to_say(unchecked):
+    quantised = torch.quantize_per_tensor(torch.ones(2, 2), 0.1, 0, torch.qint8)
+    with pytest.raises(InputError, match=r"features\.dequantize\(\)"):
+        checked_features(quantised)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [[[1, 2], [3, 4]], [[1.0, 2.0], [3.0, 4.0]], ((1, 2), (3, 4)), np.array([[1, 2], [3, 4]]),
+     np.array([[1, 2], [3, 4]], dtype=np.float16), torch.tensor([[1, 2], [3, 4]]),
+     torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8), torch.tensor([[1.0, 2], [3, 4]]).to(torch.float8_e4m3fn)],
+    ids=repr,
+)  # fmt: skip
+def test_numbers_of_any_kind_are_converted(given, unchecked):
+    for check in (checked_features, finite_features, lambda h: prepared(h).values):
+        assert check(given).tolist() == [[1, 2], [3, 4]] and check(given).dtype == torch.float64
 
 
 def test_the_error_counts_the_values_that_are_not_finite_and_names_the_first():
@@ -57,6 +92,17 @@ def test_labels_are_whole_numbers_below_the_number_of_classes_one_per_sample(wro
         checked_labels(wrong, count=2, classes=3)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [(torch.tensor([0, -1]), "keep = labels >= 0"), (torch.eye(2).long(), r"labels\.argmax\(1\)"),
+     (torch.tensor([0.0, 1.0]), r"labels\.long\(\)")],
+)  # fmt: skip
+def test_labels_that_are_refused_are_refused_with_what_to_say(wrong, remedy, unchecked):
+    with pytest.raises(InputError, match=remedy):
+        checked_labels(wrong, count=2)
+    assert checked_labels([0, 1]).tolist() == checked_labels(np.array([0, 1], dtype=np.uint8)).tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 @pytest.mark.parametrize("value", [0.1, -3.3e7, 1 / 3])
 def test_centring_equal_rows_leaves_exactly_nothing(kind, value):
@@ -68,7 +114,7 @@ def test_centring_equal_rows_leaves_exactly_nothing(kind, value):
 def test_deviations_are_the_centred_features_with_their_rounding_and_leave_them_alone(kind):
     h = (torch.randn(50, 7, generator=torch.Generator().manual_seed(0)) + 3).to(kind)
     kept = h.clone()
-    deviation, floor = deviations(h)
+    deviation, _, floor, _ = deviations(h)
     assert torch.allclose(deviation, centred(h.double(), floor=0.0), rtol=1e-13, atol=1e-14)
     assert floor == pytest.approx(rounding(h), rel=1e-12)
     deviation.zero_()
@@ -80,15 +126,36 @@ def test_deviations_are_the_centred_features_with_their_rounding_and_leave_them_
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
 @pytest.mark.parametrize("value", [0.1, -3.3e7, 1 / 3])
 def test_deviations_of_equal_rows_are_not_above_their_rounding(kind, value):
-    deviation, floor = deviations(torch.full((1000, 64), value, dtype=kind))
+    deviation, _, floor, _ = deviations(torch.full((1000, 64), value, dtype=kind))
     assert float(deviation.norm()) <= floor
 
 
 def test_singular_values_that_the_rounding_of_float32_can_make_are_zero():
     spectrum = torch.tensor([1.0, 1e-3, 1e-9], dtype=torch.float64)
     ones = torch.ones(10, 10)
-    assert significant(spectrum, ones).tolist() == [1.0, 1e-3, 0.0]
-    assert significant(spectrum, ones.double()).tolist() == spectrum.tolist()
+    assert significant(spectrum, floor=rounding(ones)).tolist() == [1.0, 1e-3, 0.0]
+    assert significant(spectrum, floor=rounding(ones.double())).tolist() == spectrum.tolist()
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-300, 1e-170, 1e170, 1e300])
+def test_features_of_any_size_are_prepared_in_a_unit_in_which_they_can_be_squared(size):
+    h = torch.randn(20, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * size
+    values, unit, floor, finest = prepared(h)
+    assert torch.equal(values * unit, h) and 0.01 < float(values.abs().max()) < 4
+    assert math.log2(unit).is_integer() and floor == finest == pytest.approx(rounding(h) / unit, rel=1e-12)
+    assert unit_of(h * 0) == 1 and prepared(h / size).unit == 1
+    with pytest.raises(InputError, match="features / "):
+        squared(torch.ones(1).double(), unit)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float8_e4m3fn])
+@pytest.mark.parametrize("shape", [(2, 2), (50, 8), (300, 200)])
+def test_no_direction_that_rounding_makes_is_longer_than_the_grain(kind, shape):
+    for seed in range(20):
+        h = torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        rounded = h.to(kind)
+        longest = float(torch.linalg.matrix_norm(rounded.double() - h, 2))
+        assert longest < grain(rounded) and (shape[0] < 300 or grain(rounded) < 4 * longest)
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-160, 1.0, 1e140])

@@ -70,7 +70,7 @@ def test_collapsed_features_hold_no_factor_and_differ_from_zero_by_the_means_onl
     [
         (torch.ones(4).double(), torch.ones(4).double(), "truth must be numbers that differ"),
         (torch.ones(3).double(), torch.arange(4.0), "values must be a floating-point vector of 4"),
-        (torch.arange(4), torch.arange(4.0), "values must be a floating-point vector"),
+        (torch.arange(4) > 1, torch.arange(4.0), "values must be a floating-point tensor, not one of truth values"),
         (torch.ones(4, 1), torch.arange(4.0), "values must be a floating-point vector"),
         (torch.arange(4.0), torch.tensor([0, 1, float("nan"), 2]), "truth must be finite.*row 2"),
     ],

@@ -173,9 +173,9 @@ def test_features_are_checked_and_converted_once(fit, monkeypatch):
     module, calls = importlib.import_module("sslens.measures.features"), []
     converted = module._sized
 
-    def counted(h, name, rows):
+    def counted(h, name, *options):
         calls.append(name)
-        return converted(h, name, rows)
+        return converted(h, name, *options)
 
     monkeypatch.setattr(module, "_sized", counted)
     fit(torch.eye(4), torch.arange(4))

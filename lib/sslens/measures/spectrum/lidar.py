@@ -49,7 +49,8 @@ def lidar(views: Float[Tensor, "v n d"], *, delta: float = 1e-4, eps: float = 0.
     v, n, d = values.shape
     means = values.mean(0)
     between = centred(means, floor=floor / math.sqrt(v)) / math.sqrt(n - 1)
-    within = torch.linalg.qr(values.sub_(means).flatten(0, 1), mode="r").R / math.sqrt(n * (v - 1))
+    moved = _moved(values, means)
+    within = torch.linalg.qr(moved.flatten(0, 1), mode="r").R / math.sqrt(n * (v - 1))
     # Beyond these bounds a root of delta is the same as one at them: all there is, or nothing, beside values of size 1.
     ridge = min(max(math.sqrt(delta) / unit, 1e-150), 1e150) * torch.eye(d, dtype=values.dtype, device=values.device)
     root = torch.linalg.qr(torch.cat([within, ridge]), mode="r").R  # rootᵀ root = Σ_w
@@ -58,13 +59,21 @@ def lidar(views: Float[Tensor, "v n d"], *, delta: float = 1e-4, eps: float = 0.
     return entropy_rank(relative_eigenvalues(torch.linalg.svdvals(ratio)), eps=eps)
 
 
+def _moved(values: Float[Tensor, "v n d"], means: Float[Tensor, "n d"]) -> Float[Tensor, "v n d"]:
+    """The views minus their means, in place; exactly zero where they differ by no more than the rounding of that."""
+    floor = torch.finfo(values.dtype).eps * float(torch.linalg.vector_norm(values))
+    values -= means
+    values -= values.mean(0)
+    return values if float(torch.linalg.vector_norm(values)) > floor else values.zero_()
+
+
 def _checked_views(views: Shaped[Tensor, "..."]) -> tuple[Float[Tensor, "v n d"], float, float]:
     """The views as a float64 copy over a unit (``features.Prepared``), the unit, and their rounding over it."""
     given = as_tensor(views, name="views")
     if given.ndim != 3 or len(given) < 2:
         got = f"{given.dtype} {tuple(given.shape)}"
         raise InputError("views", got, "a floating-point tensor (v, n, d) of at least 2 views of each sample")
-    if len(given) > given.shape[1] > 0:
+    if len(given) > given.shape[1] > 1:
         allowed = "(v, n, d) with no more views of a sample than samples"
         raise InputError("views", tuple(given.shape), allowed, "If samples come first: views.transpose(0, 1).")
     values = given.detach().to(torch.float64, copy=True)
