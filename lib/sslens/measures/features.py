@@ -203,7 +203,7 @@ def prepared(h: Features, *, name: str = "features", rows: int = 1) -> Prepared:
 def unit_of(values: Float64[Tensor, "..."], size: float | None = None) -> float:
     """The power of two next to the largest of the numbers, or 1 if their squares are safe, as they nearly always are.
 
-    >>> unit_of(torch.tensor([3.0, 1e90]).double()), unit_of(torch.tensor([3e-300]).double()) == 2.0**-994
+    >>> unit_of(torch.ones(2).double()), unit_of(torch.ones(2).double() * 3e-300) == 2.0**-995
     (1.0, True)
     """
     size = float(torch.linalg.vector_norm(values)) if size is None else size
@@ -224,12 +224,13 @@ def rounding(h: Float[Tensor, "..."]) -> float:
 
 
 def grain(h: Float[Tensor, "n d"]) -> float:
-    """How long the rounding of a matrix of 16 bits or fewer can make one direction: largest row + largest column norm
-    of half a unit in the last place of each number.
+    """How long the rounding of a matrix of 16 bits or fewer can make one direction.
 
-    No rounding, whatever its pattern, is above eps · ‖h‖_F, and finer types are held to that; but of bfloat16 it would
+    The largest norm of a row and that of a column together, of half a unit in the last place of each number. No
+    rounding, whatever its pattern, is above eps · ‖h‖_F, and finer types are held to that; but of bfloat16 it would
     swallow directions that are there. Independent errors of at most e_ij make a matrix whose norm is hardly above the
-    root mean squares of its largest row and column together (e / √3): e itself leaves room.
+    root mean squares of its largest row and column together (e / √3): e itself leaves room. Errors that repeat
+    themselves, as those of copied samples do, can be longer.
 
     Reference: Bandeira, van Handel, "Sharp nonasymptotic bounds on the norm of random matrices with independent
     entries", Annals of Probability 2016, thm. 1.1.

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int
 from torch import Tensor
 
-from sslens.measures.features import finite_features, checked_labels, checked_queries, unit_rows
+from sslens.measures.features import checked_labels, checked_queries, finite_features, unit_rows
 from sslens.measures.probe.accuracy import accuracy
 from sslens.measures.probe.inputs import Known, Positive, Queries
 from sslens.types import Features, Labels, Range, checked

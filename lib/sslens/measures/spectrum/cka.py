@@ -20,11 +20,12 @@ def cka(x: Features, y: Float[Tensor, "n k"], *, unbiased: bool = True) -> float
         (tr K̃L̃ + 1ᵀK̃1 · 1ᵀL̃1 / ((n − 1)(n − 2)) − 2 · 1ᵀK̃L̃1 / (n − 2)) / (n (n − 3)),  K̃ = K without its diagonal;
 
     biased, it is ‖XᵀY‖_F² of the centred features, inflated where d is not far below n (two independent sets of 64
-    dimensions have 0.57 at n = 50 and 0.06 at n = 1000; unbiased 0.01 and 0.00). Of packages pytorch-cka,
-    torch-cka and cka-pytorch compute the unbiased form, ckatorch for layers too but not in its ``cka_base``; cosine_cov
-    of rsatoolbox is the biased one. The n x n matrices are never built: with centred features K̃1 = −diag K, so that all terms follow from XᵀY and the
-    lengths of the rows. 1 for features equal up to rotation, scale and offset, about 0 for unrelated ones (unbiased
-    also below), and 0 where a side has no structure: constant, or (unbiased) every sample as far from every other.
+    dimensions have 0.57 at n = 50 and 0.06 at n = 1000; unbiased 0.01 and 0.00). Of packages pytorch-cka, torch-cka and
+    cka-pytorch compute the unbiased form, ckatorch for layers too but not in its ``cka_base``; cosine_cov of rsatoolbox
+    is the biased one. The n x n matrices are never built: with centred features K̃1 = −diag K, so that all terms follow
+    from XᵀY and the lengths of the rows. 1 for features equal up to rotation, scale and offset, about 0 for unrelated
+    ones (unbiased also below), and 0 where a side has no structure: constant, or (unbiased) every sample as far from
+    every other.
 
     Raises:
         InputError: x or y no matrix of finite floating-point numbers with n >= 2 rows, another number of rows in y, or

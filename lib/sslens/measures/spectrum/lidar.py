@@ -25,9 +25,11 @@ def lidar(views: Float[Tensor, "v n d"], *, delta: float = 1e-4, eps: float = 0.
     them (/ n(v − 1)), plus delta · I. Any root of Σ_w gives the same λ; here they are squared singular values, by QR
     of the views and never by a Gram matrix. 0 where no sample differs from another.
 
-    ``views[:, i]`` are the v views of sample i: more views than samples are refused, as the two axes the wrong way round
-    (with fewer samples than views the rank of Σ_b, n − 1, says more of n than of the features); rows in another order
-    in some view are seen by nobody. delta is absolute: where augmentation moves features by less than √delta, the scale of the features matters. The
+    ``views[:, i]`` are the v views of sample i. More views than samples are refused: most likely the two axes are the
+    wrong way round, and if not, the rank of Σ_b, n − 1, would say more of n than of the features. Rows that stand in
+    another order in some view cannot be noticed.
+
+    delta is absolute: where augmentation moves features by less than √delta, the scale of the features matters. The
     paper gives no value for delta nor for the eps it adds. Public versions: stable-pretraining 1e-4, with 1e-8 added
     to λ before normalising; reptrix 1e-6, eps 1e-7 and no denominators, and in place of the eigenvalues of the d x d
     matrix those of the covariance of its rows. The paper takes n = 1000 and v = 50, and 10 views come close. Needs

@@ -36,9 +36,9 @@ class PowerLaw:
 def power_law(values: Float[Tensor, "k"] | Spectrum, *, ranks: tuple[int, int] = (4, 100)) -> PowerLaw:
     """The exponent of a decaying spectrum: weighted least squares of ln λ on ln rank, with weight 1 / rank.
 
-    ``values`` are eigenvalues in descending order, or a ``Spectrum``, which stands for its own; ``ranks`` counts from 1 and includes both ends. The window ends
-    early where the spectrum does: ``PowerLaw.ranks`` says where. Standard error: √(Σ w r² / (m − 2) / Σ w (x − x̄)²),
-    with m ranks, residuals r, x = ln rank and weighted means.
+    ``values`` are eigenvalues in descending order, or a ``Spectrum``, which stands for its own; ``ranks`` counts from 1
+    and includes both ends. The window ends early where the spectrum does: ``PowerLaw.ranks`` says where. Standard
+    error: √(Σ w r² / (m − 2) / Σ w (x − x̄)²), with m ranks, residuals r, x = ln rank and weighted means.
 
     The exponent depends on the window (a true 1 reads 1.00 on ranks 4-50 and 1.18 on 11-100, n = 300, d = 128) and on
     n (on ranks 4-100 1.25 for n = 130, 1.08 for 300, 1.02 for 1000): compare at equal n, d and window, with n > 2 · d.
