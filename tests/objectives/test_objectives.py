@@ -4,8 +4,11 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import cosine_similarity, normalize
 
 from sslens.objectives import OBJECTIVES, CrossEntropy, NextCharacter, SimCLR, SimSiam, SquaredError, VICReg
+from sslens.objectives.directions import unit
+from sslens.objectives.simsiam import similarity
 from sslens.objectives.vicreg import covariance, variance
 from sslens.types import Dimensions, InputError, Outputs
 
@@ -151,6 +154,52 @@ def test_stop_gradient_holds_the_target_still():
         SimSiam(stop_gradient=stopped).loss(Outputs(target, target, prediction, target)).backward()
         assert (target.grad is None) == stopped
         assert prediction.grad is not None
+
+
+COSINES = [SimCLR(temperature=0.5), SimSiam(stop_gradient=False)]
+
+
+def learned(objective, scale, kind):
+    """Loss of the embedding at this scale, and its gradient in units of 1 / scale."""
+    z = (outputs().embedding * scale).to(kind).requires_grad_()
+    loss = objective.loss(Outputs(z, z, z * 1.5, z))
+    loss.backward()
+    return loss.item(), z.grad.double() * scale
+
+
+@pytest.mark.parametrize("objective", COSINES, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    ("kind", "scale"), [(torch.float32, 1e16), (torch.float32, 1e19), (torch.float32, 1e25), (torch.float32, 1e37),
+                        (torch.float64, 1e100), (torch.float64, 1e160), (torch.float64, 1e300), (torch.bfloat16, 1e30)],
+)  # fmt: skip
+def test_an_objective_of_cosines_learns_from_embeddings_of_any_length(objective, kind, scale):
+    loss, gradient = learned(objective, 1.0, torch.float64)
+    found, slope = learned(objective, scale, kind)
+    tolerance = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 0.05}[kind]
+    assert found == pytest.approx(loss, rel=tolerance, abs=tolerance)
+    assert torch.allclose(slope, gradient, rtol=100 * tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_cosines_of_ordinary_embeddings_have_the_bits_of_torch(kind):
+    for scale in (1e-13, 1e-3, 1.0, 1e10):
+        first, second = (outputs().embedding * scale).to(kind)
+        z, same = first.clone().requires_grad_(), first.clone().requires_grad_()
+        assert torch.equal(unit(z), normalize(same, dim=1))
+        unit(z).square().mul(torch.arange(K)).sum().backward()
+        normalize(same, dim=1).square().mul(torch.arange(K)).sum().backward()
+        assert torch.equal(z.grad, same.grad)
+        assert torch.equal(similarity(first, second), cosine_similarity(first, second, dim=1).mean())
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("scale", [1e20, 1e30, 1e38])
+def test_a_loss_of_huge_embeddings_is_that_of_their_directions_or_says_that_it_is_not_finite(name, scale):
+    out, objective = given_to(name), made(name)
+    z = (out.embedding * scale).float().requires_grad_()
+    loss = objective.loss(Outputs(z, z, z, z, LABELS, out.inputs))
+    loss.backward()
+    assert not loss.isfinite() or (z.grad.isfinite().all() and (z.grad * scale).abs().max() > 1e-3)
 
 
 def test_collapse_is_best_for_simsiam_and_bad_for_the_others():

@@ -53,8 +53,10 @@ class Model(nn.Module):
     def after_step(self, outputs: Outputs) -> None:
         """What is not learned by gradient: the momentum branch, and a predictor that sets itself from the data.
 
-        target ← m · target + (1 - m) · trained; the buffers of batch norm are copied, as in the code of MoCo and BYOL's
-        reimplementations.
+        target ← m · target + (1 - m) · trained for parameters; buffers, the running statistics of batch norm and its
+        count, are copied. Libraries differ there: lightly, solo-learn and byol-pytorch leave the target's own buffers
+        alone (its passes move them), stable-pretraining and timm's ModelEmaV3 average them, torch's AveragedModel
+        copies.
         """
         if self.target is not None:
             self._follow(self.target)

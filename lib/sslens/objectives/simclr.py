@@ -5,8 +5,8 @@ from typing import Annotated, final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
+from sslens.objectives.directions import unit
 from sslens.objectives.objective import Objective
 from sslens.types import Outputs, Range, Scalar, checked_dataclass
 
@@ -45,7 +45,7 @@ def alignment(first: Float[Tensor, "n k"], second: Float[Tensor, "n k"], *, temp
     >>> alignment(torch.eye(3), torch.eye(3), temperature=0.5).item()
     -2.0
     """
-    return -(normalize(first, dim=1) * normalize(second, dim=1)).sum(1).mean() / temperature
+    return -(unit(first) * unit(second)).sum(1).mean() / temperature
 
 
 def contrast(first: Float[Tensor, "n k"], second: Float[Tensor, "n k"], *, temperature: float) -> Scalar:
@@ -56,7 +56,7 @@ def contrast(first: Float[Tensor, "n k"], second: Float[Tensor, "n k"], *, tempe
     >>> round(contrast(z, z, temperature=1.0).exp().item(), 3)  # three equal others: 3 e
     8.155
     """
-    z = normalize(torch.cat([first, second]), dim=1)  # (2n, k)
+    z = unit(torch.cat([first, second]))  # (2n, k)
     similarity = z @ z.T / temperature
     itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
     return similarity.masked_fill(itself, -torch.inf).logsumexp(1).mean()

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
+from sslens.objectives.directions import of_ordinary_size
 from sslens.objectives.objective import Objective
 from sslens.types import Outputs, Scalar, checked_dataclass
 
@@ -51,4 +52,4 @@ def similarity(prediction: Float[Tensor, "n k"], target: Float[Tensor, "n k"]) -
     >>> similarity(torch.eye(2), -torch.eye(2)).item()
     -1.0
     """
-    return cosine_similarity(prediction, target, dim=1).mean()
+    return cosine_similarity(of_ordinary_size(prediction), of_ordinary_size(target), dim=1).mean()
