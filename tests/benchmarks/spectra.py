@@ -14,7 +14,8 @@ from sslens.measures.spectrum.alignment_uniformity import CHUNK
 from sslens.runtime import stream
 from tests.benchmarks.rows import Row, _cost, alternate
 
-AIM = 1.1
+AIM, SHARED_AIM = 1.1, 1.3
+SHARED_SIZE = 5_000, 2_048
 SIZES = ((2_000, 128, 31), (25_600, 2_048, 1))
 """Samples, dimensions, rounds. The large size is timed once each: its SVD alone takes a quarter of a minute."""
 VIEWS, CLASSES = 8, 10
@@ -50,6 +51,32 @@ def rows() -> Iterator[Row]:
             h = torch.randn(n, d, generator=stream(0, "benchmark"))
             for need in (*_decompositions(h, h.double()), *_products(h, h.double()), *_passes(h, rounds)):
                 yield from _rows(need, f"{n:,} x {d:,}", rounds)
+        yield from _shared(torch.randn(*SHARED_SIZE, generator=stream(0, "benchmark")))
+
+
+def _shared(h: Tensor) -> Iterator[Row]:
+    """All that reads a spectrum, by one decomposition and each by its own, against one SVD with vectors."""
+    measures: list[Callable[[Tensor | spectrum.Spectrum], object]] = [getattr(spectrum, name) for name in BY_VALUES]
+    measures += [spectrum.coherence, partial(spectrum.spectral_map, beta=1.0), partial(spectrum.rankme, centre=True)]
+    measures += [lambda each: spectrum.power_law(spectrum.eigenvalues(each))]
+
+    def by_one() -> None:
+        shared = spectrum.Spectrum.of(h)
+        for measure in measures:
+            measure(shared)
+
+    def each_by_its_own() -> None:
+        for measure in measures:
+            measure(h)
+
+    values = h.double()
+    works = partial(torch.linalg.svd, values, full_matrices=False), by_one, each_by_its_own
+    bare, one, sum_of_all = (1e3 * _cost(work).cpu for work in works)
+    size = f"{len(measures)} measures, " + " x ".join(f"{side:,}" for side in h.shape)
+    ratio = one / bare
+    aim = {"aim": f"ratio ≤ {SHARED_AIM}", "reached": ratio <= SHARED_AIM}
+    yield Row(f"{size}, one Spectrum", one, "ms", bare, "svd", (ratio,), **aim)
+    yield Row(f"{size}, each alone", sum_of_all, "ms", bare, "svd", (sum_of_all / bare,))
 
 
 def _rows(need: Need, size: str, rounds: int) -> Iterator[Row]:

@@ -152,6 +152,8 @@ CASES = {
     "N < D": torch.tensor([[2.0, 0, 0, 0, 0, 0], [-2, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0], [0, -1, 0, 0, 0, 0]]),
     "float32": axes,
     "float64": axes.double(),
+    "float16": axes.half(),
+    "bfloat16": axes.bfloat16(),
 }
 EVEN = [1.0] * 4  # what is said of a spectrum of four equal values
 LINE = [3.0, 0, -3, 0, 6, 0, -6, 0]
@@ -212,6 +214,22 @@ RIGHT = {
 }  # fmt: skip
 
 
+AS_TENSORS = {"spectrum.alignment", "spectrum.lidar", "regions.local_complexity", "gate_geometry.spline_features"}
+WITH_SIZE = {
+    "spectrum.singular_values", "spectrum.spectral_map", "spectrum.principal", "spectrum.reshaped", "probe.bootstrap",
+    "projection.project",
+}  # fmt: skip
+"""Measures whose answer has the unit of the features."""
+REFUSED = {
+    "spectrum.eigenvalues": "features / ",
+    "spectrum.power_law": "features / ",
+    "collapse.total_variance": "features / ",
+    "gate_geometry.spline_features": "below 1e\\+150",
+    "regions.local_complexity": "below 1e\\+150",
+}
+"""Whose answer would be no floating-point number; and networks, which do not compute with such inputs."""
+
+
 def public():
     """Names of all measures: the public functions of every module, ``features`` (their shared checks) apart."""
     for room in pkgutil.iter_modules(measures.__path__):
@@ -253,6 +271,35 @@ def test_degenerate_features_get_the_right_number_or_our_error(name, case):
     assert all(math.isfinite(number) for number in found)
     if right is not ...:
         assert found == pytest.approx(right if isinstance(right, list) else [right], rel=1e-5, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e-60, 1e60, 1e170, 1e300])
+@pytest.mark.parametrize("name", OF_FEATURES)
+def test_features_of_any_size_get_the_number_of_ordinary_ones_in_their_unit(name, size):
+    h = torch.randn(12, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64) + 0.5
+    far = abs(math.log10(size)) > 100
+    if name in REFUSED:
+        if far and (size > 1 or "/" in REFUSED[name]):
+            with pytest.raises(InputError, match=REFUSED[name]):
+                OF_FEATURES[name](h * size)
+        return
+    right = [number * (size if name in WITH_SIZE else 1) for number in numbers(OF_FEATURES[name](h))]
+    # Without their unit, so that a tolerance means something at either end.
+    largest = max(map(abs, right)) or 1.0
+    found = [number / largest for number in numbers(OF_FEATURES[name](h * size))]
+    assert found == pytest.approx([number / largest for number in right], rel=1e-7, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "convert", [torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.long], ids=lambda f: f.__name__
+)
+@pytest.mark.parametrize("name", OF_FEATURES)
+def test_arrays_lists_and_whole_numbers_are_taken_for_the_features_they_are(name, convert, unchecked):
+    measure = OF_FEATURES[name]
+    if name in AS_TENSORS:
+        pytest.skip("its row here begins with an operation that only tensors have")
+    h = axes.double() + 3
+    assert numbers(measure(convert(h))) == pytest.approx(numbers(measure(h)), rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from sslens.measures.features import checked_features
+from sslens.measures.features import finite_features
 from sslens.types import Range, checked
 
 RESAMPLES = 1000
@@ -31,7 +31,7 @@ def bootstrap(
     >>> means.quantile(torch.tensor([0.025, 0.975]).double()).tolist()
     [0.25, 1.0]
     """
-    rows = checked_features(values, name="values")
+    rows = finite_features(values, name="values")
     draws = checked("draws", draws, Annotated[int, Range(1, 1_000_000)])
     means = []
     for _ in range(draws):
