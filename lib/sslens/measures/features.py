@@ -41,7 +41,7 @@ def as_tensor(h: Any, *, name: str = "features") -> Shaped[Tensor, "..."]:
     if isinstance(h, Mapping):
         raise InputError(name, type(h).__name__, "one tensor", f"Say {name}[{next(iter(h), 'name')!r}].")
     if not isinstance(h, Tensor):
-        h = _converted(h, name)
+        h = converted(h, name)
     hints = {
         "sparse": (h.layout != torch.strided, f"Say {name}.to_dense()."),
         "quantised": (h.is_quantized, f"Say {name}.dequantize()."),
@@ -54,8 +54,15 @@ def as_tensor(h: Any, *, name: str = "features") -> Shaped[Tensor, "..."]:
     return h if h.is_floating_point() else h.double()
 
 
-def _converted(h: Any, name: str) -> Shaped[Tensor, "..."]:
-    """An array, or numbers in lists, as a tensor of the same type; Python's numbers have 64 bits."""
+def converted(h: Any, name: str) -> Shaped[Tensor, "..."]:
+    """An array, or numbers in lists, as a tensor of the same type; Python's numbers have 64 bits.
+
+    Raises:
+        InputError: anything else.
+
+    >>> converted([[1, 2], [3, 4]], "h").dtype
+    torch.int64
+    """
     if not (isinstance(h, list | tuple) or hasattr(h, "__array__")):
         attributes = [key for key in ("last_hidden_state", "logits", "features") if hasattr(h, key)]
         hint = f"Say {name}.{attributes[0]}." if attributes else ""
@@ -145,7 +152,7 @@ def checked_labels(
     sslens.types.InputError: labels must be whole numbers from 0 to 2. Got 3.
     """
     if isinstance(labels, np.ndarray | list | tuple):
-        labels = _converted(labels, name)
+        labels = converted(labels, name)
     fits = isinstance(labels, Tensor) and labels.dtype in INTEGERS and labels.ndim == 1 and len(labels) > 0
     if not fits or len(labels) != (count or len(labels)):
         got = f"{labels.dtype} {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__

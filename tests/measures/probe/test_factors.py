@@ -80,6 +80,14 @@ def test_factors_that_are_not_one_real_number_per_sample_or_do_not_vary_are_refu
         r_squared((torch.eye(4), values), (torch.eye(4), truth))
 
 
+def test_label_energy_takes_labels_and_targets_of_any_kind(unchecked):
+    h, labels = torch.randn(12, 3, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
+    targets = one_hot(labels).double()
+    right = label_energy(h, labels).tolist()
+    for each in (labels.tolist(), labels.numpy(), targets, targets.numpy(), targets.tolist()):
+        assert label_energy(h, each).tolist() == pytest.approx(right, rel=1e-12, abs=1e-15)
+
+
 def test_r_squared_refuses_another_width_a_single_sample_and_no_penalty(unchecked):
     values = torch.arange(4.0)
     with pytest.raises(InputError, match=r"queries must be .* at least 2 row"):

@@ -10,6 +10,7 @@ from sslens.measures.features import (
     checked_features,
     checked_labels,
     checked_queries,
+    converted,
     prepared,
     rounding,
     significant,
@@ -85,6 +86,7 @@ def label_energy(h: Features, targets: Labels | Float[Tensor, "n c"]) -> Float64
 
 
 def _goals(targets: Labels | Float[Tensor, "n c"], count: int) -> Float64[Tensor, "n c"]:
+    targets = targets if isinstance(targets, Tensor) else converted(targets, "targets")
     if not targets.is_floating_point():
         return centred(one_hot(checked_labels(targets, count=count)).double(), floor=0.0)
     goals = checked_features(targets, name="targets")
