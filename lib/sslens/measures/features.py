@@ -175,7 +175,11 @@ def _hint(labels: Any, name: str) -> str:
 
 
 class Prepared(NamedTuple):
-    """Checked features in a unit in which their squares are neither infinite nor 0, and what rounding does to them."""
+    """Checked features in a unit in which their squares are neither infinite nor 0, and what rounding does to them.
+
+    >>> Prepared(torch.ones(2, 3).double(), unit=2.0**900, floor=0.0, grain=0.0).values.shape
+    torch.Size([2, 3])
+    """
 
     values: Float64[Tensor, "n d"]
     """The features, over ``unit``."""
