@@ -124,7 +124,7 @@ BAD_FEATURES = [
     (torch.ones(2, 0, 3), torch.eye(3)),
     (torch.ones(0, 2, 3), torch.eye(3)),
     (torch.ones(2, 2, 0), torch.ones(0, 2)),
-    (torch.ones(2, 2, 3).long(), torch.eye(3)),
+    (torch.ones(2, 2, 3) > 0, torch.eye(3)),
     (torch.ones(2, 2, 3), torch.eye(2)),
     (torch.ones(2, 2, 3), torch.ones(3)),
     (torch.full((2, 2, 3), math.nan), torch.eye(3)),
@@ -199,7 +199,7 @@ BAD_ATTENTION = [
     (torch.ones(1, 2, 2), "attention"),
     (torch.ones(1, 0, 2, 2), "attention"),
     (torch.ones(0, 1, 2, 2), "attention"),
-    (torch.eye(2).long().expand(1, 1, 2, 2), "attention"),
+    ((torch.eye(2) > 0).expand(1, 1, 2, 2), "attention"),
     ("attention", "attention"),
 ]
 
