@@ -174,6 +174,7 @@ def _hint(labels: Any, name: str) -> str:
     return f"Say {name}.long()." if labels.ndim == 1 and labels.dtype not in INTEGERS else ""
 
 
+@final
 class Prepared(NamedTuple):
     """Checked features in a unit in which their squares are neither infinite nor 0, and what rounding does to them.
 
