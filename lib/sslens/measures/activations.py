@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from sslens.measures.regions.planes import in_double
 from sslens.types import InputError, OneOf, checked
 
 Choice = type[nn.Module] | tuple[type[nn.Module], ...] | Callable[[str, nn.Module], bool]
@@ -23,12 +24,14 @@ def activations(
 
     ``side="input"`` gives what enters them instead: for a rectifier its pre-activation. A module that is called twice
     has a second entry ``name:2``. One pass in eval mode and without gradient; batch norm and dropout are as in a
-    snapshot, and the model is left in the mode it was in. Images follow the precision and the device of the model.
-    The tensors are copies: a module behind that works in place does not change them. Split a large batch.
+    snapshot, and the model is left in the mode it was in. Images of any type of numbers, arrays and lists follow the
+    precision and the device of the model; where it has an embedding, whole numbers stay what they are. Functions such
+    as torch.relu are no modules and are not heard. The tensors are copies: a module behind that works in place does not
+    change them. Split a large batch.
 
     Raises:
-        InputError: the model calls no such module, or one of them takes or returns no single tensor; ``listening``
-            takes any value.
+        InputError: images that are no numbers, a model that calls no such module, or one of them takes or returns no
+            single tensor; ``listening`` takes any value.
         UnknownName: ``side`` is neither input nor output.
 
     >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 4))
@@ -37,10 +40,8 @@ def activations(
     >>> list(activations(net, torch.zeros(5, 2), of=lambda name, module: name in ("0", "2")))
     ['0', '2']
     """
-    weight = next(model.parameters(), images)
-    x = images.detach().to(weight if images.is_floating_point() else weight.device)
     with torch.no_grad(), listening(model, of=of, side=side) as heard:
-        model(x)
+        model(_entering(model, images))
     if not heard:
         raise InputError("of", of, f"a choice of modules that {type(model).__name__} calls")
     for name, value in heard.items():
@@ -91,6 +92,13 @@ def listening(
             handle.remove()
         for module, mode in modes.items():
             module.training = mode
+
+
+def _entering(model: nn.Module, images: Any) -> Shaped[Tensor, "n ..."]:
+    numbers = in_double(images, name="images").detach()
+    weight, given = next(model.parameters(), numbers), torch.as_tensor(images)
+    words = not given.is_floating_point() and any(isinstance(module, nn.Embedding) for module in model.modules())
+    return given.to(weight.device) if words else numbers.to(weight)
 
 
 def _chosen(of: Choice, name: str, module: nn.Module) -> bool:

@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from typing import Annotated, Any, final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from sslens.measures.activations import listening
-from sslens.measures.features import checked_features
+from sslens.measures.regions.inputs import checked_inputs
+from sslens.measures.regions.passing import passing_units
 from sslens.measures.spectrum.singular_values import singular_values
 from sslens.types import InputError, OneOf, Range, Scalar, checked
 
 CHUNK = 256
 """Samples that pass the network at a time."""
+SEVERAL = 3
+"""Samples whose answers, together and on their own, must agree."""
+ROUNDING = 1e-9
+"""How far they may lie apart, as a share of the largest."""
 LARGEST_JACOBIAN = 2**27
 """Entries of the largest Jacobian that is taken: 1 GiB, of which its singular values need some three copies."""
 
@@ -33,25 +37,26 @@ class DeadUnits:
     """
 
     layers: tuple[str, ...]
-    """Module names of the ReLUs, in the order they were met; ``name:2`` for the second use of the same module."""
+    """Names of the ReLUs in the order of their call, as in ``regions.partition``; ``name:2`` for a second use."""
     shares: Float[Tensor, "l"]
     """Of the units of each layer, in [0, 1]."""
     share: float
     """Of the units of all layers together, in [0, 1]."""
 
 
-@torch.no_grad()
 def dead_units(net: nn.Module, x: Float[Tensor, "n *shape"]) -> DeadUnits:
     """Units whose ReLU passes 0 for every sample, so that no gradient of these samples reaches their weights.
 
     A unit is an index along axis 1 of what enters the ReLU: a neuron of a linear layer, a channel of a convolution,
     which is dead if it is 0 at all positions of all samples: its positions share their weights. Other samples may wake
-    it. A LeakyReLU always passes gradient and does not count. Dormant units (mean activation at most a share of the
-    layer's; Sokar et al., ICML 2023) are a softer notion, the same at a share of 0.
+    it. ReLUs are modules, functions and methods, and whatever else has a side that passes no gradient, a PReLU with
+    weight 0 for one; a LeakyReLU always passes gradient and does not count. Dormant units (mean activation at most a
+    share of the layer's; Sokar et al., ICML 2023) are a softer notion, the same at a share of 0. Asked in the network's
+    precision.
 
     Raises:
-        InputError: samples that are not finite, a net that calls no ReLU module, or values before one that are not
-            finite.
+        InputError: samples that are not finite, a net that ``regions.partition`` refuses, but for layer norm, one
+            without a ReLU, or values before one that are not finite.
 
     Reference: Lyle, Zheng, Nikishin, Avila Pires, Pascanu, Dabney, "Understanding plasticity in neural networks",
     ICML 2023, arXiv 2303.01486.
@@ -61,24 +66,12 @@ def dead_units(net: nn.Module, x: Float[Tensor, "n *shape"]) -> DeadUnits:
     >>> dead_units(net, torch.tensor([[0.5], [2.0]])).share
     0.5
     """
-    _checked_samples(x)
-    passes = []
-    with listening(net, _fires, of=nn.ReLU, side="input") as heard:
-        for chunk in x.detach().to(next(net.parameters(), x)).split(CHUNK):
-            heard.clear()
-            net(chunk)
-            passes.append(dict(heard))
-    if not heard:
-        raise InputError("net", type(net).__name__, "a network that calls ReLU modules")
-    dead = [~torch.stack([fires[layer] for fires in passes]).any(0) for layer in heard]
-    shares = torch.stack([units.double().mean() for units in dead])
-    return DeadUnits(tuple(heard), shares, float(torch.cat(dead).double().mean()))
-
-
-def _fires(entering: Float[Tensor, "b units *positions"], name: str) -> Bool[Tensor, "units"]:
-    if not entering.isfinite().all():
-        raise InputError("net", f"values that are not finite before {name!r}", "finite at every ReLU")
-    return (entering > 0).transpose(0, 1).flatten(1).any(1)
+    passing = passing_units(net, checked_inputs(net, x))
+    if not passing:
+        raise InputError("net", type(net).__name__, "a network with a ReLU: a fold that has a side without gradient")
+    dead = [(~units).double() for units in passing.values()]
+    shares = torch.stack([units.mean() for units in dead])
+    return DeadUnits(tuple(passing), shares, float(torch.cat(dead).mean()))
 
 
 @final
@@ -126,7 +119,7 @@ def curvature(
     >>> round(curvature(net, x, loss=lambda y: (y**2).sum(), generator=torch.Generator().manual_seed(0)).value, 9)
     18.0
     """
-    _checked_samples(x)
+    samples = checked_inputs(net, x)
     tolerance = checked("tolerance", tolerance, Annotated[float, Range(0, 1, above=True)])
     steps = checked("steps", steps, Annotated[int, Range(1, 1_000_000)])
     still = deepcopy(net).double().eval()
@@ -134,7 +127,7 @@ def curvature(
     if not trained:
         raise InputError("net", type(net).__name__, "a network with parameters that require a gradient")
     with torch.enable_grad():
-        value = loss(still(x.detach().to(trained[0])))
+        value = loss(still(samples))
         if value.ndim or not (value.requires_grad and value.isfinite()):
             raise InputError("loss", value.detach(), "a finite number that depends on the parameters")
         gradient = _vector(torch.autograd.grad(value, trained, create_graph=True, materialize_grads=True))
@@ -182,8 +175,9 @@ def jacobian_spectrum(net: nn.Module, x: Float[Tensor, "n *shape"], *, of: str =
 
     Raises:
         UnknownName: ``of`` is neither parameters nor inputs.
-        InputError: samples that are not finite, a net whose answer is not a tensor with one row per sample, a Jacobian
-            of more than 2²⁷ entries or with values that are not finite, or no parameter to train.
+        InputError: samples that are not finite, a net whose answer is not a tensor with one row per sample or whose
+            rows depend on other samples, a Jacobian of more than 2²⁷ entries or with values that are not finite, or no
+            parameter to train.
 
     Reference: Xue, Whitecross, Mirzasoleiman, "Investigating why contrastive learning benefits robustness against
     label noise", ICML 2022, arXiv 2201.12498 (the Jacobian's low rank after contrastive pre-training).
@@ -215,35 +209,59 @@ def slope_norms(net: nn.Module, x: Float[Tensor, "n *shape"]) -> Float[Tensor, "
     return _jacobians(net, x, of="inputs").flatten(1).norm(dim=1)
 
 
+@torch.enable_grad()
 def _jacobians(net: nn.Module, x: Float[Tensor, "n *shape"], *, of: str) -> Float[Tensor, "n c p"]:
-    """One Jacobian per sample, with respect to all parameters or to the sample, side by side."""
-    _checked_samples(x)
+    """One Jacobian per sample, with respect to all parameters or to the sample, side by side.
+
+    One derivative after the other, as autograd takes it for training: ``torch.func.vmap`` of them is wrong for PReLU.
+    """
+    samples = checked_inputs(net, x)
     still = deepcopy(net).double().eval()
-    trained = {name: each.detach() for name, each in still.named_parameters() if each.requires_grad}
-    x = x.detach().double().to(next(still.parameters(), x).device)
-    width = sum(each.numel() for each in trained.values()) if of == "parameters" else x[0].numel()
-    entries = len(x) * _outputs(still, x[:1]) * width
+    trained = [each for each in still.parameters() if each.requires_grad]
+    width = sum(each.numel() for each in trained) if of == "parameters" else samples[0].numel()
+    entries = len(samples) * _outputs(still, samples) * width
     if not 0 < entries <= LARGEST_JACOBIAN:
         raise InputError("x", f"a Jacobian of {entries} entries", f"so few samples that it has 1 to {LARGEST_JACOBIAN}")
-
-    def answer(parameters: dict[str, Tensor], sample: Tensor) -> Tensor:
-        return torch.func.functional_call(still, parameters, (sample[None],)).flatten()
-
-    derivative = torch.func.jacrev(answer, argnums=0 if of == "parameters" else 1)
-    found = torch.func.vmap(derivative, in_dims=(None, 0), chunk_size=CHUNK)(trained, x)
-    blocks = torch.cat([block.flatten(2) for block in (found.values() if isinstance(found, dict) else [found])], 2)
+    if of == "parameters":
+        blocks = torch.cat([_rows(still, one, trained)[None] for one in samples.split(1)])
+    else:
+        still.requires_grad_(requires_grad=False)
+        blocks = torch.cat([_slopes(still, some) for some in samples.split(CHUNK)])
     if not blocks.isfinite().all():
         raise InputError("net", "derivatives that are not finite", "finite at every sample")
     return blocks
 
 
-def _outputs(net: nn.Module, x: Float[Tensor, "1 *shape"]) -> int:
-    with torch.no_grad():
-        answer = net(x)
-    if not (isinstance(answer, Tensor) and answer.is_floating_point() and len(answer) == 1):
-        raise InputError("net", type(answer).__name__, "a network that answers with a tensor, one row per sample")
-    return answer.numel()
+def _rows(net: nn.Module, one: Float64[Tensor, "1 *shape"], trained: list[nn.Parameter]) -> Float64[Tensor, "c p"]:
+    """Derivatives of a sample's outputs in all parameters."""
+    outputs = net(one).flatten() + 0 * _vector(trained).sum()  # an answer that no parameter reaches has no graph
+    return torch.stack([_vector(_derivatives(output, trained)) for output in outputs])
 
 
-def _checked_samples(x: Float[Tensor, "n *shape"]) -> None:
-    checked_features(x.flatten(1) if x.ndim > 1 else x, name="x")
+def _slopes(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> Float64[Tensor, "n c d"]:
+    """Derivatives of each sample's outputs in that sample; of others it does not depend on."""
+    x = x.clone().requires_grad_()
+    outputs = net(x).flatten(1).sum(0) + 0 * x.sum()
+    return torch.stack([_derivatives(output, [x])[0].flatten(1) for output in outputs], 1)
+
+
+def _derivatives(output: Scalar, of: list[Tensor]) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(output, of, retain_graph=True, materialize_grads=True)
+
+
+@torch.no_grad()
+def _outputs(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> int:
+    """How many a sample has, if each has its own whatever the others are."""
+    together, alone = net(x[:SEVERAL]), [net(one) for one in x[:SEVERAL].split(1)]
+    if not all(isinstance(each, Tensor) and each.is_floating_point() for each in (together, *alone)):
+        raise InputError("net", type(together).__name__, "a network that answers with one tensor")
+    shape = (min(len(x), SEVERAL), *alone[0].shape[1:])
+    if any(len(each) != 1 for each in alone) or together.shape != shape or _differ(together, torch.cat(alone)):
+        hint = "What it gives for a batch differs from what it gives for each sample on its own."
+        raise InputError("net", type(net).__name__, "a network that keeps its samples apart, one in each row", hint)
+    return alone[0].numel()
+
+
+def _differ(one: Tensor, other: Tensor) -> bool:
+    """By more than rounding; what is not finite is refused elsewhere."""
+    return bool(((one - other).abs() > ROUNDING * one.abs().max()).any())

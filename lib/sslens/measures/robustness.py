@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from sslens.measures.features import checked_features, checked_labels
+from sslens.measures.features import checked_labels
+from sslens.measures.regions.inputs import checked_inputs
 from sslens.types import Images, InputError, Labels, Range, checked
 
 CHUNK = 256
@@ -47,14 +48,16 @@ def adversarial(
     >>> [round(adversarial(net, images, labels=labels, epsilon=epsilon), 3) for epsilon in (0.0, 0.2, 0.5)]
     [1.0, 0.667, 0.0]
     """
-    pixels = checked_features(images.flatten(1) if images.ndim == 4 else images.flatten(), name="images")
-    if pixels.min() < 0 or pixels.max() > 1:
-        raise InputError("images", (float(pixels.min()), float(pixels.max())), "pixels in [0, 1]")
-    labels = checked_labels(labels, count=len(images))
+    clean = checked_inputs(net, images, name="images")
+    if clean.ndim != 4:
+        raise InputError("images", tuple(clean.shape), "images (n, c, h, w)")
+    if clean.min() < 0 or clean.max() > 1:
+        hint = "Divide pixels from 0 to 255 by 255."
+        raise InputError("images", (float(clean.min()), float(clean.max())), "pixels in [0, 1]", hint)
+    labels = checked_labels(labels, count=len(clean))
     epsilon = checked("epsilon", epsilon, Annotated[float, Range(0, 1)])
     steps = checked("steps", steps, Annotated[int, Range(1, 1_000_000)])
     still = deepcopy(net).double().eval().requires_grad_(requires_grad=False)
-    clean = images.detach().to(next(still.parameters(), images).device).double()
     start = clean
     if generator is not None:
         drawn = torch.rand(clean.shape, generator=generator, device=generator.device, dtype=torch.float64)

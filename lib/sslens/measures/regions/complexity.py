@@ -2,29 +2,27 @@
 
 import math
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from typing import Annotated, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor, nn
 
-from sslens.measures.activations import listening
 from sslens.measures.features import checked_features
-from sslens.measures.regions._exact.graph import folding_functions
-from sslens.measures.regions._exact.nonlinearities import AFFINE, RECTIFIERS
+from sslens.measures.regions._exact.graph import Network
 from sslens.measures.regions._exact.result import Partition
 from sslens.measures.regions.enumeration import partition
-from sslens.measures.regions.planes import Plane
+from sslens.measures.regions.inputs import checked_inputs, precision_of
+from sslens.measures.regions.planes import Plane, in_double
 from sslens.types import InputError, Range, checked
 
-OFFSETS = ("bias", "running_mean")
-"""What of an affine module shifts the images of all inputs alike."""
-UNHEARD = "Functions such as torch.relu are not heard: call modules, nn.ReLU() for one, in their place."
 CORNER_VALUES = 2**17
 """Input values of the corners that pass the network at a time: bounds memory, and stays in the processor's cache."""
+VALUES = 2**22
+"""Numbers of the network's largest tensor that are in memory at a time; at least those of one point's corners."""
 
 
 @final
@@ -37,7 +35,7 @@ class LocalComplexity:
     """
 
     layers: tuple[str, ...]
-    """Module names of the rectifiers, in the order they were met; ``name:2`` for the second use of the same module."""
+    """Names of the folds in the order of their call, as in ``partition``; ``name:2`` for a module's second use."""
     counts: Float[Tensor, "l n"]
     """Units of each layer that change sign in the neighbourhood of each point, averaged over frames."""
     mean: float
@@ -51,55 +49,57 @@ def local_complexity(
     x: Float[Tensor, "n *shape"],
     *,
     radius: float,
-    directions: int,
-    generator: torch.Generator,
+    directions: int | Float[Tensor, "..."],
+    generator: torch.Generator | None = None,
     frames: int = 1,
 ) -> LocalComplexity:
-    """Local complexity: hidden units whose pre-activation takes both signs around a point.
+    """Local complexity: hidden units that take both signs around a point.
 
-    The neighbourhood of x is a cross-polytope with the corners x ± radius · v_p, where v_1 … v_P are ``directions``
-    orthonormal directions of input space, drawn for every point and frame. The corners pass the network in eval mode;
-    a unit counts if min ≤ 0 < max of the input of its ReLU over their images. Exact in the first layer:
-    |⟨w, x⟩ + b| < radius · max_p |⟨w, v_p⟩|; deeper, a fold that no two corners are parted by is missed. Counted are
-    the inputs of ReLU, LeakyReLU and PReLU modules only: not the logits, which the authors' script for MLPs adds, and
-    not max-pooling. The authors share one frame among points and steps; a generator of the same seed at every step
-    gives equal frames along training too. Say radius (in units of the input), directions and input dimension beside a
-    number: it means nothing without them.
+    The neighbourhood of x is a cross-polytope with the corners x ± radius · v_p. The v_1 … v_P are ``directions``
+    orthonormal directions of input space, drawn for every point and frame from ``generator``; or they are given, (P,
+    *shape) for all points or (n, P, *shape) for each, and taken as they are. The corners pass the network in eval mode;
+    a unit counts if min ≤ 0 < max over their images. Units are those of ``partition``, all of them: inputs of ReLU,
+    LeakyReLU, PReLU and abs, differences that decide a max-pool, made by modules or by functions, anew at each use of
+    the same module. Exact in the first layer: |⟨w, x⟩ + b| < radius · max_p |⟨w, v_p⟩|; deeper, a fold that no two
+    corners are parted by is missed, so a count never exceeds the exact one. Layer norm and its kin may stand between
+    the folds: signs are counted all the same, though nothing is linear there.
+
+    A network in float32 is asked in float32, any other in float64. Say radius (in units of the input), directions and
+    input dimension beside a number: it means nothing without them. A generator of the same seed at every step gives
+    equal frames along training.
+
+    Variants of the name: the authors share one frame among points and steps, count the inputs of the layers they are
+    given, in their script for MLPs the logits too, and leave max-pooling out. Patel and Montúfar mean another thing by
+    it: a density of linear regions over the distribution of the data, which needs no radius.
 
     Raises:
-        InputError: a radius that is not above 0, more directions than input dimensions, frames below 1, a net that
-            calls no ReLU module, or folds by functions, or points or pre-activations that are not finite.
+        InputError: a radius that is not above 0, more directions than input dimensions or of another shape, no
+            generator to draw from or one beside given directions, frames below 1, points that are not finite, or a net
+            that ``partition`` refuses, but for layer norm.
 
-    Reference: Humayun, Balestriero, Baraniuk, "Deep networks always grok and here is why", ICML 2024,
-    arXiv 2402.15555, sec. 3; 2310.12977.
+    References: Humayun, Balestriero, Baraniuk, "Deep networks always grok and here is why", ICML 2024,
+    arXiv 2402.15555, sec. 3; 2310.12977. The other: "On the local complexity of linear regions in deep ReLU networks",
+    ICML 2025, arXiv 2412.18283.
 
     >>> net = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
     >>> _ = net[0].weight.data.fill_(1.0), net[0].bias.data.copy_(torch.tensor([-0.1, -0.3]))
-    >>> frame = torch.Generator().manual_seed(0)
-    >>> local_complexity(net, torch.zeros(5, 1), radius=0.2, directions=1, generator=frame).mean
+    >>> local_complexity(net, torch.zeros(5, 1), radius=0.2, directions=torch.ones(1, 1)).mean
     1.0
     """
-    dimension = checked_features(x.flatten(1) if x.ndim > 1 else x, name="x").shape[1]
+    points = checked_inputs(net, x)
     radius = checked("radius", radius, Annotated[float, Range(0, 1e12, above=True)])
-    directions = checked("directions", directions, Annotated[int, Range(1, dimension)])
     frames = checked("frames", frames, Annotated[int, Range(1, 1_000_000)])
-    _demand_modules(net)
-    x = x.detach().to(next(net.parameters(), x))
-    counts = []
-    with torch.no_grad(), listening(net, partial(_crossings, 2 * directions), of=RECTIFIERS, side="input") as heard:
-        stem, rest = _split(net)
-        for points, axes in _frames(x, directions=directions, generator=generator, frames=frames):
-            heard.clear()
-            rest(_corners(stem(points), radius * _linear(stem, axes)))
-            if not heard:
-                raise InputError(
-                    "net", type(net).__name__, "a network that calls ReLU, LeakyReLU or PReLU modules", UNHEARD
-                )
-            counts.append(torch.stack(list(heard.values())))
-    counts = torch.cat(counts, 1).double().unflatten(1, (frames, len(x)))  # (l, frames, n)
+    if isinstance(directions, Integral):
+        count = checked("directions", directions, Annotated[int, Range(1, points[0].numel())])
+        neighbourhoods = _frames(points, directions=count, generator=generator, frames=frames)
+    else:
+        neighbourhoods = [(points, _given(directions, points, generator=generator, frames=frames))]
+    network = Network(net, points[0], norms=True, precision=precision_of(net))
+    parts = [_crossings(network, some, radius * axes) for some, axes in neighbourhoods]
+    counts = torch.cat(parts, 1).double().unflatten(1, (frames, len(points)))  # (l, frames, n)
     totals = counts.sum(0).mean(1)
     error = float(totals.std()) / math.sqrt(frames) if frames > 1 else math.inf
-    return LocalComplexity(tuple(heard), counts.mean(1), float(totals.mean()), error)
+    return LocalComplexity(_names(network), counts.mean(1), float(totals.mean()), error)
 
 
 @final
@@ -124,14 +124,13 @@ def exact_complexity(
 
     Those are squares, {x + a · v_1 + b · v_2 : |a| + |b| ≤ radius}, on planes that can be partitioned. From an equal
     generator come equal neighbourhoods; there crossings ≥ the sum of the layers' counts, and regions > crossings
-    where no two units share a fold. Crossings are counted as there, at the corners of all regions in place of those of
-    the neighbourhood; regions are also parted by max-pooling. Along the training of a digits network the estimate ranks
-    points as the regions do (Spearman 0.95 to 0.99), among those of one step less (0.8 to 0.99). Computed in float64,
-    some ten milliseconds a point.
+    where no two units share a fold. A unit is crossed if it is above zero in one region and not in another. Along the
+    training of a digits network the estimate ranks points as the regions do (Spearman 0.95 to 0.99), among those of one
+    step less (0.8 to 0.99). Computed in float64, some ten milliseconds a point.
 
     Raises:
-        InputError: a radius that is not above 0, points of one number or not finite, or a net that ``partition`` or
-            ``local_complexity`` refuses.
+        InputError: a radius that is not above 0, points of one number or not finite, or a net that ``partition``
+            refuses.
 
     Reference: Humayun, Balestriero, Baraniuk, "Deep networks always grok and here is why", ICML 2024,
     arXiv 2402.15555, sec. 3, for what is estimated.
@@ -142,38 +141,54 @@ def exact_complexity(
     >>> exact_complexity(net, x, radius=1.0, generator=frames).regions
     tensor([4, 2])
     """
-    if checked_features(x.flatten(1) if x.ndim > 1 else x, name="x").shape[1] < 2:
-        raise InputError("x", tuple(x.shape), "points of at least two numbers")
+    points = checked_inputs(net, x)
+    if points[0].numel() < 2:
+        raise InputError("x", tuple(points.shape), "points of at least two numbers")
     radius = checked("radius", radius, Annotated[float, Range(0, 1e12, above=True)])
-    _demand_modules(net)
-    still = deepcopy(net).double()
-    x = x.detach().to(next(still.parameters(), x).device).double()
     square = radius * torch.tensor(
         [[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], dtype=torch.float64, device="cpu"
     )
     regions, crossings = [], []
-    for points, frames in _frames(x, directions=2, generator=generator):
-        for point, (first, second) in zip(points, frames, strict=True):
-            found = partition(still, Plane(point, first, second), square)
+    for some, frames in _frames(points, directions=2, generator=generator):
+        for point, (first, second) in zip(some, frames, strict=True):
+            found = partition(net, Plane(point, first, second), square)
             regions.append(found.count)
-            crossings.append(_crossings_of(still, found))
+            crossings.append(_crossed(found))
     return ExactComplexity(torch.tensor(regions, device="cpu"), torch.tensor(crossings, device="cpu"))
 
 
-def _demand_modules(net: nn.Module) -> None:
-    """Folds are heard where modules make them; what a function folds would be missing from the count.
+def _crossed(found: Partition) -> int:
+    bits = found.unpack()
+    return int((bits.any(0) & ~bits.all(0)).sum())
 
-    Of a network that torch.fx cannot trace nobody knows what its functions do.
-    """
-    if unheard := folding_functions(net):
-        got = f"{type(net).__name__}, which calls {', '.join(unheard)}"
-        raise InputError("net", got, "a network whose folds are modules: ReLU, LeakyReLU or PReLU", UNHEARD)
+
+def _given(
+    directions: Float[Tensor, "..."],
+    points: Float64[Tensor, "n *shape"],
+    *,
+    generator: torch.Generator | None,
+    frames: int,
+) -> Float64[Tensor, "n p *shape"]:
+    """The directions that somebody has chosen, for each point."""
+    axes = in_double(directions, name="directions").to(points.device)
+    each = axes.expand(len(points), *axes.shape) if axes.ndim == points.ndim else axes
+    if each.shape[:1] != points.shape[:1] or each.shape[2:] != points.shape[1:] or not each.numel():
+        shape = ", ".join(map(str, points.shape[1:]))
+        allowed = f"a whole number, or directions (p, {shape}) for all points or ({len(points)}, p, {shape}) for each"
+        raise InputError("directions", tuple(axes.shape), allowed)
+    checked_features(axes.flatten(1), name="directions")
+    if generator is not None or frames > 1:
+        hint = "Given directions are taken as they are; nothing is drawn."
+        raise InputError("generator, frames", (generator, frames), "None and 1 beside given directions", hint)
+    return each
 
 
 def _frames(
-    x: Float[Tensor, "n *shape"], *, directions: int, generator: torch.Generator, frames: int = 1
-) -> Iterator[tuple[Float[Tensor, "b *shape"], Float[Tensor, "b p *shape"]]]:
+    x: Float64[Tensor, "n *shape"], *, directions: int, generator: torch.Generator | None, frames: int = 1
+) -> Iterator[tuple[Float64[Tensor, "b *shape"], Float64[Tensor, "b p *shape"]]]:
     """Points by chunks, each with its own orthonormal directions of input space; all of them once for every frame."""
+    if generator is None:
+        raise InputError("generator", None, "a torch.Generator that directions are drawn from, or given directions")
     dimension = x[0].numel()
     for points in x.split(max(1, CORNER_VALUES // (2 * directions * dimension))) * frames:
         size = (len(points), dimension, directions)
@@ -181,48 +196,51 @@ def _frames(
         yield points, torch.linalg.qr(gaussian).Q.mT.to(points).unflatten(2, points.shape[1:])
 
 
-def _split(net: nn.Module) -> tuple[nn.Sequential, nn.Sequential]:
-    """The affine modules that a sequential network begins with, and all others."""
-    modules = list(_chain(net))
-    affine = [type(module) in AFFINE and getattr(module, "running_mean", 0) is not None for module in modules]
-    start = [*affine, False].index(False)
-    return nn.Sequential(*modules[:start]), nn.Sequential(*modules[start:])
-
-
-def _chain(net: nn.Module) -> Iterator[nn.Module]:
-    if type(net) is not nn.Sequential:
-        yield net
-        return
-    for module in net:
-        yield from _chain(module)
-
-
-def _linear(stem: nn.Sequential, frames: Float[Tensor, "b p *shape"]) -> Float[Tensor, "b p *image"]:
-    """W v for an affine map W x + b, so that W (x ± r v) + b costs the first layer half its passes, and no corners."""
-    tensors = dict(stem.named_parameters()) | dict(stem.named_buffers())
-    still = {name: torch.zeros_like(tensor) for name, tensor in tensors.items() if name.endswith(OFFSETS)}
-    return torch.func.functional_call(stem, still, frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-
-
-def _corners(
-    centres: Float[Tensor, "b *image"], steps: Float[Tensor, "b p *image"]
-) -> Float[Tensor, "corners_b *image"]:
-    """The 2p corners around every centre, one centre's after the other's."""
-    return (centres.unsqueeze(1) + torch.cat([steps, -steps], 1)).flatten(0, 1)
+def _crossings(
+    network: Network, points: Float64[Tensor, "n *shape"], steps: Float64[Tensor, "n p *shape"]
+) -> Int64[Tensor, "l n"]:
+    """Units of each fold that are above zero at some corners point ± step and not at others."""
+    some = max(1, VALUES // (2 * steps.shape[1] * network.width))
+    parts = zip(points.split(some), steps.split(some), strict=True)
+    return torch.cat([_parted(network, *part) for part in parts], 1)
 
 
 @torch.no_grad()
-def _crossings_of(net: nn.Module, found: Partition) -> int:
-    """Units that change sign somewhere on a partition: between two of its vertices."""
-    take = partial(_crossings, len(found.vertices))
-    with listening(net, take, of=RECTIFIERS, side="input") as heard:
-        net(found.plane.at(found.vertices))
-    return int(sum(heard.values()))
+def _parted(
+    network: Network, points: Float64[Tensor, "b *shape"], steps: Float64[Tensor, "b p *shape"]
+) -> Int64[Tensor, "l b"]:
+    """The same of so few points that their corners fit.
+
+    Up to its first bend the network is affine: what it makes of the corners is the sum of what it makes of points and
+    of steps. So half of the corners need not pass that far.
+    """
+    walk = network.walk(torch.cat([points, steps.flatten(0, 1), torch.zeros_like(points[:1])]))
+    while not network.bends[walk.place]:
+        walk.step()
+    walk.extend(partial(_corners, count=len(points)))
+    counts = []
+    for layer in network.layers:
+        walk.advance()
+        units = walk.units().unflatten(0, (len(points), -1))  # (b, corners, units)
+        low, high = units.amin(1), units.amax(1)
+        if not -math.inf < float(low.min()) <= float(high.max()) < math.inf:  # which NaN is not, either
+            raise InputError("net", f"values that are not finite before {layer.name!r}", "finite at every fold")
+        counts.append(((low <= 0) & (high > 0)).sum(1))
+        walk.step()
+    return torch.stack(counts)
 
 
-def _crossings(corners: int, entering: Float[Tensor, "corners_b ..."], name: str) -> Int[Tensor, "b"]:
-    units = entering.reshape(-1, corners, entering[0].numel())  # (b, corners, units)
-    low, high = units.amin(1), units.amax(1)
-    if not (low.isfinite() & high.isfinite()).all():
-        raise InputError("net", f"values that are not finite before {name!r}", "finite at every rectifier")
-    return ((low <= 0) & (high > 0)).sum(1)
+def _corners(rows: Float[Tensor, "rows k"], *, count: int) -> Float[Tensor, "corners k"]:
+    """Centre ± step for all steps of a centre, one centre's after the other's.
+
+    Of an affine map's values of ``count`` centres, of the steps of each, and of zero.
+    """
+    centres, steps = rows[:count, None], rows[count:-1].unflatten(0, (count, -1)) - rows[-1]
+    corners = steps.new_empty(count, 2, *steps.shape[1:])
+    torch.add(centres, steps, out=corners[:, 0])
+    torch.sub(centres, steps, out=corners[:, 1])
+    return corners.flatten(0, 2)
+
+
+def _names(network: Network) -> tuple[str, ...]:
+    return tuple(layer.name for layer in network.layers)

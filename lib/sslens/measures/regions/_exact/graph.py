@@ -13,7 +13,6 @@ from torch import Tensor, fx, nn
 from sslens.measures.regions._exact.nonlinearities import (
     entering,
     is_in_place,
-    is_rectifying,
     is_replaced,
     meeting_pairs,
     nonlinearity,
@@ -48,7 +47,9 @@ class Network:
 
     The operations come from ``torch.fx``: modules and functions alike, shortcuts and all; the network given is never
     touched. Where all earlier folds keep their side, every number on the way is an affine function of the input: that
-    is what makes it right to interpolate.
+    is what makes it right to interpolate. Two exceptions are for those who only ask for signs: ``norms`` lets layer
+    norm and its kin pass, which bend smoothly and have no units; ``precision`` is that of the walks, after a trial in
+    float64.
 
     Raises:
         InputError: a network that cannot be traced, does not take the sample, mixes samples, holds an operation that
@@ -60,10 +61,18 @@ class Network:
     """
 
     @torch.no_grad()
-    def __init__(self, net: nn.Module, sample: Float[Tensor, "*shape"], *, proxy: bool = False) -> None:
-        self.name, self.graph = type(net).__name__, _traced(net).to(sample.device)
+    def __init__(
+        self,
+        net: nn.Module,
+        sample: Float[Tensor, "*shape"],
+        *,
+        proxy: bool = False,
+        norms: bool = False,
+        precision: torch.dtype = torch.float64,
+    ) -> None:
+        self.name, self.graph, self.precision = type(net).__name__, _traced(net).to(sample.device), torch.float64
         self.nodes = list(self.graph.graph.nodes)
-        self.bends = [nonlinearity(node, self.graph, proxy=proxy) for node in self.nodes]
+        self.bends = [nonlinearity(node, self.graph, proxy=proxy, norms=norms) for node in self.nodes]
         self._interpreter = fx.Interpreter(self.graph)
         self.dependent = _reached(self.nodes)
         values = self._tried(sample.double().expand(2, *sample.shape).clone())
@@ -80,6 +89,7 @@ class Network:
         self.layers = tuple(self._layers(values))
         if not self.layers:
             raise InputError("net", self.name, "a network with a fold: ReLU, LeakyReLU, abs or max-pool")
+        self.precision, self.graph = precision, self.graph.to(precision)
 
     @torch.no_grad()
     def __call__(self, x: Float[Tensor, "n *shape"]) -> Float[Tensor, "n out"]:
@@ -91,7 +101,7 @@ class Network:
 
     def walk(self, x: Float[Tensor, "n *shape"]) -> "Walk":
         """These inputs at the beginning of their way through the network."""
-        return Walk(self, {self.nodes[0]: x.double()}, place=1, count=len(x))
+        return Walk(self, {self.nodes[0]: x.to(self.precision)}, place=1, count=len(x))
 
     def run(self, node: fx.Node, env: dict[fx.Node, Any]) -> Any:
         """The value of an operation, from the values of those before it."""
@@ -129,7 +139,7 @@ class Network:
     def _layers(self, values: dict[fx.Node, Any]) -> Iterator[Layer]:
         uses: Counter[str] = Counter()
         for place, node in enumerate(self.nodes):
-            if self.bends[place] and node in self.dependent:
+            if self.bends[place] not in ("", "norm") and node in self.dependent:
                 name = str(node.target) if node.op == "call_module" else node.name
                 uses[name] += 1
                 x = values[entering(node)]
@@ -200,23 +210,6 @@ class Walk:
                 self.env[node], self.count = rows.reshape(-1, *self.env[node].shape[1:]), len(rows)
             else:  # the size of a tensor that has changed
                 self.env[node] = self.network.run(node, self.env)
-
-
-def folding_functions(net: nn.Module) -> list[str]:
-    """Names of the functions, not modules, that fold a network as it is; none where it cannot be traced.
-
-    >>> class Net(nn.Module):
-    ...     def forward(self, x):
-    ...         return x.relu()
-    >>> folding_functions(Net()), folding_functions(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
-    (['relu'], [])
-    """
-    try:
-        graph = _symbolic(net)
-    except Exception:  # torch raises many kinds here
-        return []
-    functions = [node for node in graph.graph.nodes if node.op in ("call_function", "call_method")]
-    return [node.name for node in functions if is_rectifying(node)]
 
 
 def _symbolic(net: nn.Module) -> fx.GraphModule:
