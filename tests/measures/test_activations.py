@@ -140,3 +140,17 @@ def test_what_no_pass_meets_is_refused_by_name(unchecked):
         activations(chain(), points(), of=nn.Conv2d)
     with pytest.raises(UnknownName, match="Did you mean 'input'"):
         activations(chain(), points(), of=nn.ReLU, side="inputs")
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int64", "array", "list"])
+def test_images_of_any_type_of_numbers_are_taken(kind, unchecked):
+    net, x = chain(), (3 * points().abs()).round()
+    given = {"uint8": x.to(torch.uint8), "int64": x.long(), "array": x.numpy(), "list": x.tolist()}[kind]
+    assert torch.equal(activations(net, given, of=nn.ReLU)["1"], net[:2](x))
+    with pytest.raises(InputError, match="images must be a tensor, an array or a list"):
+        activations(net, [[1, 2], [3]], of=nn.ReLU)
+
+
+def test_words_in_a_list_stay_whole(unchecked):
+    words = nn.Sequential(nn.Embedding(5, 3), nn.ReLU())
+    assert torch.equal(activations(words, [[0, 4]], of=nn.Embedding)["0"], words[0].weight[[0, 4]][None])

@@ -316,7 +316,7 @@ def test_samples_and_nets_that_are_not_finite_are_refused(measure, net, x, field
 
 @pytest.mark.parametrize("net", [nn.Linear(4, 2), nn.Sequential(nn.Linear(4, 2), nn.LeakyReLU())])
 def test_dead_units_of_a_net_without_relus_are_refused(net):
-    with pytest.raises(InputError, match="ReLU modules"):
+    with pytest.raises(InputError, match=r"a network with a (ReLU|fold)"):
         dead_units(net, torch.ones(2, 4))
 
 
@@ -344,7 +344,7 @@ class TwoAnswers(nn.Linear):
 def test_bad_questions_about_jacobians_are_refused(monkeypatch):
     with pytest.raises(UnknownName, match="Did you mean 'inputs'"):
         jacobian_spectrum(small(), torch.ones(2, 4), of="input")
-    with pytest.raises(InputError, match="tensor, one row per sample"):
+    with pytest.raises(InputError, match="answers with one tensor"):
         jacobian_spectrum(TwoAnswers(4, 2), torch.ones(2, 4))
     with pytest.raises(InputError, match="Jacobian of 0 entries"):
         jacobian_spectrum(small().requires_grad_(requires_grad=False), torch.ones(2, 4))

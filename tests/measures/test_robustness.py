@@ -204,3 +204,13 @@ def test_bad_questions_are_refused_before_any_work(change, field, unchecked):
     ask = {"net": linear(), "images": images(), "labels": torch.zeros(40).long(), "epsilon": 0.1, **change}
     with pytest.raises(InputError, match=field):
         adversarial(ask.pop("net"), ask.pop("images"), **ask)
+
+
+def test_images_of_any_type_of_numbers_are_taken_and_pixels_beyond_1_get_a_hint(unchecked):
+    net, x = linear(), images().round()
+    labels = predicted(net, x)
+    right = adversarial(net, x, labels=labels, epsilon=0.3)
+    for same in (x.float(), x.to(torch.uint8), x.long(), x.numpy(), x.tolist()):
+        assert adversarial(net, same, labels=labels, epsilon=0.3) == right < 1
+    with pytest.raises(InputError, match="Divide pixels from 0 to 255 by 255"):
+        adversarial(net, (255 * x).to(torch.uint8), labels=labels, epsilon=0.3)

@@ -151,7 +151,6 @@ IMAGE_NETS = {
     "convolution and batch norm": lambda: encoders.ConvNet(width=8).build((1, 8, 8)),
     "linear and batch norm": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 60), nn.BatchNorm1d(60), nn.LeakyReLU()),
     "residual": lambda: encoders.ResNet18(width=2).build((1, 8, 8)),
-    "no statistics": lambda: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64, track_running_stats=False), nn.ReLU()),
     "reflecting borders": lambda: nn.Sequential(nn.Conv2d(1, 3, 3, padding=1, padding_mode="reflect"), nn.ReLU()),
 }  # fmt: skip
 
@@ -173,7 +172,15 @@ def test_no_corner_passes_the_first_layer(name, first):
     layer = next(module for module in net.modules() if type(module).__name__ == first)
     layer.register_forward_pre_hook(lambda module, inputs: rows.append(len(inputs[0])))
     local_complexity(net, x, radius=1.0, directions=12, generator=stream(0, "frames"))
-    assert sorted(rows) == [9, 9 * 12]
+    assert rows[-1] == max(rows) == 9 + 9 * 12 + 1  # the points, their steps, and zero; before them a trial of few
+
+
+def test_corners_pass_in_parts_that_fit_in_memory(monkeypatch):
+    net, x = lively(IMAGE_NETS["residual"]()), points(n=9, d=64).unflatten(1, (1, 8, 8))
+    ask = {"radius": 0.5, "directions": 12}
+    whole = local_complexity(net, x, generator=stream(0, "frames"), **ask).counts
+    monkeypatch.setattr(complexity, "VALUES", 1)
+    assert torch.equal(local_complexity(net, x, generator=stream(0, "frames"), **ask).counts, whole)
 
 
 def test_the_points_follow_the_precision_of_the_net():
@@ -305,33 +312,44 @@ def test_bad_questions_about_the_exact_count_are_refused(change, field, unchecke
         exact_complexity(ask.pop("net"), ask.pop("x"), **ask)
 
 
-class ByFunctions(nn.Module):
-    """Folds by a module and, where it is told to, by a function as well."""
+def test_given_directions_are_those_the_measure_would_draw():
+    net, x, ask = mlp(), points(), {"radius": 0.5}
+    drawn = local_complexity(net, x, directions=3, generator=stream(0, "frames"), **ask)
+    given = local_complexity(net, x, directions=frames_of(x, 3, 0), **ask)
+    assert torch.equal(given.counts, drawn.counts) and given.error == math.inf and given.counts.any()
 
-    def __init__(self, fold):
-        super().__init__()
-        self.first, self.second, self.relu, self.fold = nn.Linear(6, 9), nn.Linear(9, 5), nn.ReLU(), fold
 
-    def forward(self, x):
-        return self.relu(self.second(self.fold(self.first(x))))
+def test_given_directions_may_be_shared_by_all_points_and_have_any_length():
+    net, x, axes = mlp(), points(), 3 * points(seed=5, n=4)
+    shared = local_complexity(net, x, radius=0.2, directions=axes)
+    each = local_complexity(net, x, radius=0.6, directions=(axes / 3).expand(len(x), 4, 6))
+    assert torch.equal(shared.counts, each.counts) and shared.counts.any()
+    net, x = lively(encoders.ConvNet(width=4).build((1, 8, 8))), points(n=4, d=64).unflatten(1, (1, 8, 8))
+    counts = [local_complexity(net, x, radius=1.0, directions=a).counts for a in (x[:2], x[:2].expand(4, 2, 1, 8, 8))]
+    assert torch.equal(*counts) and counts[0].any()
 
 
 @pytest.mark.parametrize(
-    ("fold", "name"),
-    [
-        (torch.relu, "relu"),
-        (torch.abs, "abs_1"),
-        (lambda h: h.relu_(), "relu_"),
-        (nn.functional.leaky_relu, "leaky_relu"),
-    ],
-)
-def test_folds_by_functions_are_refused_and_never_left_out(fold, name):
-    net = ByFunctions(fold).double()
-    with pytest.raises(InputError, match=f"ByFunctions, which calls {name}"):
-        local_complexity(net, points(), radius=1.0, directions=2, generator=stream(0, "frames"))
-    with pytest.raises(InputError, match=f"ByFunctions, which calls {name}"):
-        exact_complexity(net, points(), radius=1.0, generator=stream(0, "frames"))
-    counted = local_complexity(
-        ByFunctions(nn.ReLU()).double(), points(), radius=1.0, directions=2, generator=stream(0, "frames")
-    )
-    assert counted.layers == ("fold", "relu")
+    ("change", "field"),
+    [({"directions": torch.ones(2, 5)}, r"\(p, 6\) for all points or \(7, p, 6\) for each"),
+     ({"directions": torch.ones(6, 2, 6)}, "directions"), ({"directions": torch.ones(6)}, "directions"),
+     ({"directions": torch.ones(0, 6)}, "directions"), ({"directions": 2.5}, "a whole number"),
+     ({"directions": torch.full((2, 6), math.nan)}, "directions must be finite"),
+     ({"directions": torch.ones(2, 6), "generator": stream(0, "frames")}, "Given directions are taken as they are"),
+     ({"directions": torch.ones(2, 6), "frames": 2}, "None and 1"), ({"directions": 2}, "generator")],
+)  # fmt: skip
+def test_directions_that_do_not_fit_are_refused(change, field, unchecked):
+    with pytest.raises(InputError, match=field):
+        local_complexity(mlp(), points(), radius=0.1, **change)
+
+
+@pytest.mark.parametrize("kind", ["float32", "uint8", "array", "list", "int64"])
+def test_samples_of_any_type_are_taken(kind, unchecked):
+    net, pixels = mlp(), (points().abs() * 3).round()
+    given = {"float32": pixels.float(), "uint8": pixels.to(torch.uint8), "array": pixels.numpy(),
+             "list": pixels.tolist(), "int64": pixels.long()}[kind]  # fmt: skip
+    right = local_complexity(net, pixels, radius=0.5, directions=2, generator=stream(0, "frames"))
+    found = local_complexity(net, given, radius=0.5, directions=2, generator=stream(0, "frames"))
+    assert torch.equal(found.counts, right.counts) and found.counts.any()
+    exact = [exact_complexity(net, each, radius=0.5, generator=stream(0, "frames")) for each in (given, pixels)]
+    assert torch.equal(exact[0].crossings, exact[1].crossings)

@@ -5,23 +5,22 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from sslens.measures.regions._exact.graph import Network, Walk
-from sslens.measures.regions._exact.nonlinearities import entering
 from sslens.measures.regions.inputs import precision_of
 from sslens.types import InputError
 
 CHUNK = 256
 """Samples that pass the network at a time."""
-FAR = 1e6
-"""Where a fold is asked whether it has a flat side."""
+TRIED = (-1e6, -1e-6, 1e-6, 1e6)
+"""Where a fold is asked whether it has a flat piece."""
 
 
 @torch.no_grad()
 def passing_units(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> dict[str, Bool[Tensor, "units"]]:
-    """Of each fold with a flat side, as ReLU has one, which units pass gradient of at least one sample.
+    """Of each fold with a flat piece, as ReLU has one, which units pass gradient of at least one sample.
 
     A unit is an index along axis 1 of what enters the fold; it passes gradient if it does so at one position. The
-    keys are the names of ``partition``'s layers. LeakyReLU and abs have no flat side, nor does a max-pool, where some
-    place of every window passes gradient.
+    keys are the names of ``partition``'s layers. LeakyReLU and abs have no flat piece; what chooses between computed
+    numbers, as a max-pool does, always passes the gradient of one.
 
     Raises:
         InputError: a net that ``partition`` refuses, but for layer norm; values that are not finite before a fold.
@@ -37,25 +36,34 @@ def passing_units(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> dict[str, B
         walk = network.walk(chunk)
         for layer in network.layers:
             walk.advance()
-            z = walk.env[entering(network.nodes[walk.place])]
-            if not z.isfinite().all():
+            z = _argument(walk)
+            if z is not None and not z.isfinite().all():
                 raise InputError("net", f"values that are not finite before {layer.name!r}", "finite at every fold")
-            if layer.pairs is None and _has_a_flat_side(walk, z[:1]):
-                passes = (_derivative(walk, z) != 0).transpose(0, 1).flatten(1).any(1)
+            if z is not None and _has_a_flat_piece(walk, z[:1]):
+                units = z.shape[1] if z.ndim > 1 else 1
+                passes = (_derivative(walk, z) != 0).reshape(len(z), units, -1).any(2).any(0)
                 found[layer.name] = passes | found.get(layer.name, passes)
             walk.step()
     return found
 
 
-def _has_a_flat_side(walk: Walk, like: Float[Tensor, "1 ..."]) -> bool:
-    ends = torch.cat([torch.full_like(like, end) for end in (-FAR, FAR)])
-    return not bool(_derivative(walk, ends).all())
+def _argument(walk: Walk) -> Float[Tensor, "n ..."] | None:
+    """What enters the fold ahead, if it makes a number of each number."""
+    network, node = walk.network, walk.network.nodes[walk.place]
+    several = len(network.sources(node)) > 1 or network.bends[walk.place] == "pool"
+    return None if several else walk.env[network.sources(node)[0]]
+
+
+def _has_a_flat_piece(walk: Walk, like: Float[Tensor, "1 ..."]) -> bool:
+    tried = torch.cat([torch.full_like(like, number) for number in TRIED])
+    return not bool(_derivative(walk, tried).all())
 
 
 @torch.enable_grad()
 def _derivative(walk: Walk, z: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-    """Of the fold ahead, which takes one number to one number, at what enters it."""
+    """Of the fold ahead, which makes a number of a number, at what enters it."""
     node = walk.network.nodes[walk.place]
+    (source,) = walk.network.sources(node)
     z = z.detach().requires_grad_()
-    bent = walk.network.run(node, {**walk.env, entering(node): z.clone()})  # it may work in place
+    bent = walk.network.run(node, {**walk.env, source: z.clone()})  # it may work in place
     return torch.autograd.grad(bent.sum(), z)[0]

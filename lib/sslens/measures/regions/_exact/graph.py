@@ -110,6 +110,10 @@ class Network:
         self._interpreter.env = env
         return self._interpreter.run_node(node)
 
+    def sources(self, node: fx.Node) -> list[fx.Node]:
+        """The tensors with rows for every point that an operation reads."""
+        return [source for source in node.all_input_nodes if source in self.growing]
+
     def _tried(self, x: Float[Tensor, "n *shape"]) -> dict[fx.Node, Any]:
         """The value of every operation for some samples; all failures of the network come to light here."""
         env: dict[fx.Node, Any] = {self.nodes[0]: x}
@@ -126,7 +130,7 @@ class Network:
     def _demand_affine(self, values: dict[fx.Node, Any]) -> None:
         """Operations that are no folds must be affine in all that depends on the input; folds have one such source."""
         for node, bend in zip(self.nodes, self.bends, strict=True):
-            sources = [source for source in node.all_input_nodes if source in self.growing]
+            sources = self.sources(node)
             if bend:
                 if len(sources) > 1:
                     raise refusal(node, self.graph, hint="Its second argument depends on the input, too.")
