@@ -3,7 +3,7 @@
 Networks are taken in eval mode: batch norm with its running statistics, no dropout. The caller's is left as it was.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated, Any, final
@@ -245,7 +245,7 @@ def _slopes(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> Float64[Tensor, "
     return torch.stack([_derivatives(output, [x])[0].flatten(1) for output in outputs], 1)
 
 
-def _derivatives(output: Scalar, of: list[Tensor]) -> tuple[Tensor, ...]:
+def _derivatives(output: Scalar, of: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return torch.autograd.grad(output, of, retain_graph=True, materialize_grads=True)
 
 

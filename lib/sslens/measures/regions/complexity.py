@@ -89,7 +89,7 @@ def local_complexity(
     points = checked_inputs(net, x)
     radius = checked("radius", radius, Annotated[float, Range(0, 1e12, above=True)])
     frames = checked("frames", frames, Annotated[int, Range(1, 1_000_000)])
-    if isinstance(directions, Integral):
+    if isinstance(directions, int | Integral):
         count = checked("directions", directions, Annotated[int, Range(1, points[0].numel())])
         neighbourhoods = _frames(points, directions=count, generator=generator, frames=frames)
     else:
