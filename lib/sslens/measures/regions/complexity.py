@@ -215,7 +215,7 @@ def _parted(
     of steps. So half of the corners need not pass that far.
     """
     walk = network.walk(torch.cat([points, steps.flatten(0, 1), torch.zeros_like(points[:1])]))
-    while walk.layer is None and not network.bends[walk.place]:
+    while walk.layer is None and network.nodes[walk.place] not in network.norms:
         walk.step()
     walk.extend(partial(_corners, count=len(points)))
     counts = []

@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from sslens.measures.regions._exact.nonlinearities import (
     entering,
     is_in_place,
+    is_norm,
     is_replaced,
     meeting_pairs,
     nonlinearity,
@@ -72,7 +73,8 @@ class Network:
     ) -> None:
         self.name, self.graph, self.precision = type(net).__name__, _traced(net).to(sample.device), torch.float64
         self.nodes = list(self.graph.graph.nodes)
-        self.bends = [nonlinearity(node, self.graph, proxy=proxy, norms=norms) for node in self.nodes]
+        self.norms = {node for node in self.nodes if norms and is_norm(node, self.graph)}
+        self.bends = ["" if node in self.norms else nonlinearity(node, self.graph, proxy=proxy) for node in self.nodes]
         self._interpreter = fx.Interpreter(self.graph)
         self.dependent = _reached(self.nodes)
         values = self._tried(sample.double().expand(2, *sample.shape).clone())
@@ -130,7 +132,7 @@ class Network:
     def _demand_affine(self, values: dict[fx.Node, Any]) -> None:
         """Operations that are no folds must be affine in all that depends on the input; folds have one such source."""
         for node, bend in zip(self.nodes, self.bends, strict=True):
-            sources = self.sources(node)
+            sources = [] if node in self.norms else self.sources(node)
             if bend:
                 if len(sources) > 1:
                     raise refusal(node, self.graph, hint="Its second argument depends on the input, too.")
@@ -143,7 +145,7 @@ class Network:
     def _layers(self, values: dict[fx.Node, Any]) -> Iterator[Layer]:
         uses: Counter[str] = Counter()
         for place, node in enumerate(self.nodes):
-            if self.bends[place] not in ("", "norm") and node in self.dependent:
+            if self.bends[place] and node in self.dependent:
                 name = str(node.target) if node.op == "call_module" else node.name
                 uses[name] += 1
                 x = values[entering(node)]

@@ -39,7 +39,7 @@ CURVED = {
     *("hardtanh", "hardswish", "hardsigmoid", "hardshrink", "softshrink", "threshold", "relu6", "rrelu", "clamp"),
     *("clampmin", "clampmax", "fmax", "fmin"),  # of which a bound may lie beyond all that a trial tries
     *("clip", "maximum", "minimum", "max", "min", "amax", "amin", "sort", "topk", "where", "pow", "sqrt", "rsqrt"),
-    *("square", "sin", "cos", "norm", "normalize", "std", "var"),
+    *("square", "sin", "cos", "norm", "normalize", "std", "var", *NORMS),
     *("localresponsenorm", "multiheadattention", "scaleddotproductattention", "lstm", "gru", "rnn", "glu"),
     *("adaptivemaxpool", "fractionalmaxpool", "maxpool", "lppool", "round", "floor", "sign", "heaviside"),
 }
@@ -49,10 +49,8 @@ RELATIVE, FLOOR = 2.0**-42, 2.0**-48
 """A value counts as zero up to these shares of its unit's largest value, and of the largest value of the fold."""
 
 
-def nonlinearity(node: fx.Node, graph: fx.GraphModule, *, proxy: bool = False, norms: bool = False) -> str:
+def nonlinearity(node: fx.Node, graph: fx.GraphModule, *, proxy: bool = False) -> str:
     """``rectifier`` or ``pool`` where the operation of this node bends, nothing where it is affine.
-
-    With ``norms`` it is ``norm`` for layer norm and its kin, which are refused otherwise.
 
     Raises:
         InputError: an operation that is known not to be piecewise affine; where it is a smooth relative of ReLU, the
@@ -62,20 +60,37 @@ def nonlinearity(node: fx.Node, graph: fx.GraphModule, *, proxy: bool = False, n
     >>> [nonlinearity(node, graph) for node in graph.graph.nodes]
     ['', '', 'rectifier', '']
     """
-    called, is_function = _called(node, graph), node.op in ("call_function", "call_method")
-    if isinstance(called, RECTIFIERS) or (is_function and called in RECTIFYING_FUNCTIONS):
+    called, is_function = _called(node, graph), node.op != "call_module"
+    if isinstance(called, RECTIFIERS) or is_rectifying(node):
         return "rectifier"
     if isinstance(called, POOLS) or (is_function and called in POOLING_FUNCTIONS):
         return "pool"
     word = _word(called) if node.op.startswith("call") else ""
     if word in SMOOTH_RECTIFIERS and proxy:
         return "rectifier"
-    if word in NORMS and norms:
-        return "norm"
-    if word in SMOOTH_RECTIFIERS | CURVED | NORMS:
+    if word in SMOOTH_RECTIFIERS | CURVED:
         hint = "partition and segment take proxy=True: ReLU in its place." if word in SMOOTH_RECTIFIERS else ""
         raise refusal(node, graph, hint=hint)
     return ""
+
+
+def is_rectifying(node: fx.Node) -> bool:
+    """Whether the operation is a function or a method that bends where its input is zero.
+
+    >>> [is_rectifying(node) for node in fx.symbolic_trace(nn.Sequential(nn.ReLU())).graph.nodes]
+    [False, False, False]
+    """
+    return node.op in ("call_function", "call_method") and node.target in RECTIFYING_FUNCTIONS
+
+
+def is_norm(node: fx.Node, graph: fx.GraphModule) -> bool:
+    """Whether the operation is layer norm or one of its kin.
+
+    >>> graph = fx.symbolic_trace(nn.Sequential(nn.LayerNorm(2)))
+    >>> [is_norm(node, graph) for node in graph.graph.nodes]
+    [False, True, False]
+    """
+    return node.op.startswith("call") and _word(_called(node, graph)) in NORMS
 
 
 def refusal(node: fx.Node, graph: fx.GraphModule, *, hint: str = "") -> InputError:
