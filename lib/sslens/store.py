@@ -6,7 +6,7 @@ import math
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,10 @@ INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}
 """JSON has no such numbers: they are written as these words."""
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
+def write_atomic(path: Path, content: bytes | str, *, last: Callable[[], None] = lambda: None) -> None:
     """Write a file so that a reader, a crash or a full disk sees the old content or the new, never a mixture.
+
+    ``last`` is called when nothing is left to do but to rename; what it raises leaves the old content.
 
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_atomic(Path(folder) / "new" / "note.txt", "kept")
@@ -44,6 +46,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
+        last()
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

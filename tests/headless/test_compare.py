@@ -11,7 +11,7 @@ from xarray import DataArray
 
 from sslens.figures.theme import PLOTLY
 from sslens.headless.compare import RESULT, Tolerance, differences
-from sslens.headless.notebook import WIDGET
+from sslens.headless.outputs import WIDGET
 from sslens.types import InputError
 
 

@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sslens.figures.theme import PLOTLY
 from sslens.headless import freeze as freezing
 from sslens.headless.freeze import freeze_notebook, staleness
-from sslens.headless.notebook import WIDGET
+from sslens.headless.outputs import WIDGET
 from sslens.types import InputError
 
 PARAMETERS = 'profile: str = "lesson"  # smoke, lesson or full'
@@ -228,6 +228,7 @@ def test_what_a_person_wrote_into_metadata_stays_and_what_tools_left_goes(checko
     assert dict(notebook.metadata.language_info) == {"name": "python"}
     assert notebook.metadata.authors == [{"name": "someone"}]
     kept = {"slideshow": slide, "nbgrader": grade, "tags": ["note"], "jupyter": {"source_hidden": True}}
+    kept["collapsed"] = True
     assert dict(notebook.cells[2].metadata) == kept
     assert dict(notebook.cells[3].metadata) == {}
 
@@ -318,3 +319,99 @@ def test_without_a_browser_a_notebook_outside_a_checkout_is_frozen_without_pictu
     path = write(tmp_path / "mine.ipynb", "import json, os", RECEIPT)
     assert freeze_notebook(path) == [path]
     assert "no pictures beside the figures" in caplog.text
+
+
+UNSTABLE = (
+    "import json, os, sys, time, warnings",
+    "%%time\nx = 1",
+    "object()",
+    "# NBVAL_IGNORE_OUTPUT\nprint(time.perf_counter())",
+    "print(time.perf_counter_ns())",
+    "warnings.warn('careful')",
+    "for step in range(20):\n    sys.stdout.write(f'\\rstep {step}')\n    sys.stdout.flush()",
+    "1 / 0",
+    "print('a', flush=True); print('b', flush=True)",
+    RECEIPT,
+)
+
+
+def test_what_clock_and_process_decide_is_stored_once_and_then_left_as_it_was(tmp_path, drawn):
+    path = write(tmp_path / "mine.ipynb", *UNSTABLE)
+
+    def marked(notebook):
+        notebook.cells[6].metadata["tags"] = ["nbval-skip"]
+        notebook.cells[9].metadata["tags"] = ["raises-exception"]
+
+    edited(path, marked)
+    assert freeze_notebook(path) == [path]
+    before = path.read_bytes()
+    assert freeze_notebook(path) == [] and path.read_bytes() == before
+    assert "Wall time" in cell(path, UNSTABLE[1]).outputs[0].text  # a reader sees what it took that day
+    assert cell(path, UNSTABLE[2]).outputs[0].data["text/plain"] == "<object at 0x…>"
+    assert cell(path, UNSTABLE[3]).outputs and cell(path, UNSTABLE[4]).outputs
+    assert cell(path, UNSTABLE[5]).outputs[0].text.startswith("ipykernel/cell.py:1: UserWarning: careful")
+    assert cell(path, UNSTABLE[6]).outputs[0].text == "step 19"
+    assert cell(path, UNSTABLE[7]).outputs[0].ename == "ZeroDivisionError"
+
+
+def test_cells_of_one_source_keep_their_own_outputs(tmp_path, drawn):
+    twice = "print(next(numbers))"
+    path = write(tmp_path / "mine.ipynb", "import json, os\nnumbers = iter('ab')", twice, twice, RECEIPT)
+    freeze_notebook(path)
+    before = path.read_bytes()
+    assert freeze_notebook(path) == [] and path.read_bytes() == before
+    shown = [each.outputs[0].text for each in nbformat.read(path, 4).cells if each.source == twice]
+    assert shown == ["a\n", "b\n"]
+
+
+STRANGE = f"""import json, os
+for figure in ({{"data": [{{"y": [10**30, 10**400, float("nan")]}}]}}, "no figure", [3], {{"data": 3, "layout": []}}):
+    display({{"{PLOTLY}": figure}}, raw=True)"""
+
+
+def test_figures_that_plotly_never_made_are_stored_as_they_are(tmp_path, drawn):
+    path = write(tmp_path / "mine.ipynb", STRANGE.replace("10**400", "2**70"), RECEIPT)
+    assert freeze_notebook(path) == [path]
+    before = path.read_bytes()
+    assert freeze_notebook(path) == [] and path.read_bytes() == before
+
+
+DEEP = """import json, os
+deep = []
+for _ in range(200):
+    deep = [deep]
+display({"application/json": deep}, raw=True)"""
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"), [(DEEP, "nested more than 100 deep"), ("import json, os\nprint('\\ud800')", "cell 2")]
+)
+def test_outputs_that_no_notebook_can_hold_are_refused(source, cause, tmp_path, drawn):
+    path = write(tmp_path / "mine.ipynb", source, RECEIPT)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=cause):
+        freeze_notebook(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("path", ["a" * 5000 + ".ipynb", "a/" * 3000, "\ud800.ipynb", "a\0b.ipynb"])
+def test_a_path_that_no_file_can_have_is_refused(path):
+    with pytest.raises(InputError, match="notebook must be a readable"):
+        freeze_notebook(Path(path))
+
+
+def test_an_edit_saved_while_the_new_file_was_being_written_is_not_overwritten(tmp_path, drawn, monkeypatch):
+    path = write(tmp_path / "mine.ipynb", "import json, os", RECEIPT)
+    sync = os.fsync
+
+    def saved_now(handle):
+        if list(tmp_path.glob(".*.part")):
+            path.write_text(path.read_text().replace("Does rank fall?", "Who saved this?"))
+        sync(handle)
+
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: saved_now(handle) if list(tmp_path.glob(".*.part")) else sync(handle)
+    )
+    with pytest.raises(InputError, match="Freeze it again"):
+        freeze_notebook(path)
+    assert "Who saved this?" in path.read_text() and list(tmp_path.iterdir()) == [path]

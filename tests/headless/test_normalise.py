@@ -13,7 +13,7 @@ from xarray import DataArray
 
 from sslens.figures.theme import PLOTLY
 from sslens.headless.normalise import fitted, normalise, written
-from sslens.headless.notebook import WIDGET
+from sslens.headless.outputs import WIDGET
 from sslens.types import InputError
 
 JUNK = {

@@ -1,10 +1,9 @@
 """What counts as a cell, under which number, and what of its outputs lasts."""
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from sslens.headless.notebook import WIDGET, code_cells, is_folded_source, lasting_outputs, question, read_notebook
+from sslens.headless.notebook import code_cells, is_compared, is_folded_source, may_raise, question
 
 
 def test_cells_that_hold_nothing_and_the_one_of_a_run_have_no_number():
@@ -33,25 +32,13 @@ def test_the_title_is_the_question(first, title):
     assert question(new_notebook()) == ""
 
 
-def test_streams_are_joined_between_displays_and_widgets_go():
-    def piece(text, name="stdout"):
-        return new_output("stream", name=name, text=text)
-
-    shown, widget = new_output("display_data", data={"text/plain": "1"}), new_output("display_data", data={WIDGET: {}})
-    outputs = [piece("c", "stderr"), piece("a"), widget, piece("b"), shown, piece("d"), piece("e", "other")]
-    lasting = lasting_outputs(outputs)
-    said = [(output.name, output.text) if "name" in output else "display" for output in lasting]
-    assert said == [("stdout", "ab"), ("stderr", "c"), "display", ("stdout", "d"), ("other", "e")]
-    assert lasting_outputs(lasting) == lasting and len(outputs) == 7
-
-
-@pytest.mark.parametrize("minor", [0, 4, 5])
-def test_a_notebook_of_an_older_format_whose_cells_have_names_is_read(minor, tmp_path):
-    notebook = new_notebook(cells=[new_code_cell("a", id="mine"), new_code_cell("b", id="other")])
-    notebook.nbformat_minor = 4
-    if minor == 0:
-        for cell in notebook.cells:
-            del cell["id"]
-    (tmp_path / "a.ipynb").write_text(nbformat.v4.writes(notebook, split_lines=False))
-    read = read_notebook(tmp_path / "a.ipynb")
-    assert [cell.id for cell in read.cells] == (["mine", "other"] if minor else ["cell-00", "cell-01"])
+@pytest.mark.parametrize(
+    ("source", "tags", "raises", "compared"),
+    [("1", [], False, True), ("1", ["raises-exception"], True, True), ("1", ["nbval-raises-exception"], True, True),
+     ("1", ["nbval-ignore-output"], False, False), ("1", ["nbval-skip", "note"], False, False),
+     ("# NBVAL_IGNORE_OUTPUT\n1", [], False, False), ("x\n  #  NBVAL_RAISES_EXCEPTION", [], True, True),
+     ("# nbval_skip", [], False, True), ("'NBVAL_SKIP'", [], False, True)],
+)  # fmt: skip
+def test_marks_of_nbval_are_tags_or_comments_in_capitals(source, tags, raises, compared):
+    cell = new_code_cell(source, metadata={"tags": tags})
+    assert (may_raise(cell), is_compared(cell)) == (raises, compared)

@@ -152,9 +152,36 @@ def test_a_skipped_cell_is_refused(tmp_path):
     assert run_notebook(path, {}, out=tmp_path / "out").reason == "cell 2 ('x = 1') was not run"
 
 
-def test_a_tolerated_error_is_refused(tmp_path):
-    path = written(tmp_path, "1 / 0", tags=["raises-exception"])
-    assert "raised ZeroDivisionError" in run_notebook(path, {}, out=tmp_path / "out").reason
+def test_an_expected_error_is_kept_and_the_run_goes_on(tmp_path):
+    path = written(tmp_path, "# NBVAL_RAISES_EXCEPTION\n1 / 0", "print('after')", "int('a')")
+    notebook = nbformat.read(path, 4)
+    notebook.cells[4].metadata["tags"] = ["raises-exception"]
+    nbformat.write(notebook, path)
+    record = run_notebook(path, {}, out=tmp_path / "out")
+    executed = nbformat.read(record.folder / "10_tour.ipynb", 4)
+    assert (record.status, record.reason) == ("complete", "")
+    said = [output.get("text", output.get("ename")) for cell in executed.cells for output in cell.get("outputs", [])]
+    assert said == ["ZeroDivisionError", "after\n", "ValueError"]
+    assert not [cell for cell in executed.cells if "papermill" in cell.source]  # nothing cries that it failed
+    assert "1 / 0" in executed.cells[3].source and "tags" not in nbformat.read(path, 4).cells[2].metadata
+
+
+def test_an_error_after_an_expected_one_is_the_reason(tmp_path):
+    record = run_notebook(written(tmp_path, "1 / 0", "[][1]", tags=["raises-exception"]), {}, out=tmp_path / "out")
+    assert record.reason == "cell 3 ('[][1]') raised IndexError: list index out of range"
+
+
+def test_leaving_is_never_expected(tmp_path):
+    record = run_notebook(
+        written(tmp_path, "import sys; sys.exit(3)", tags=["raises-exception"]), {}, out=tmp_path / "out"
+    )
+    assert record.status == "failed" and "left the kernel with exit" in record.reason
+
+
+def test_a_magic_that_fails_says_why(tmp_path):
+    record = run_notebook(written(tmp_path, "%nonexistent_magic"), {}, out=tmp_path / "out")
+    cause = "raised UsageError: Line magic function `%nonexistent_magic` not found."
+    assert record.reason == f"cell 2 ('%nonexistent_magic') {cause}"
 
 
 def test_a_verdict_that_is_not_a_number_is_refused(tmp_path):

@@ -1,12 +1,13 @@
 """One attempt to execute a notebook in a kernel of its own, through papermill: what it is handed, how it ended."""
 
+import copy
 import json
 import logging
 import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +17,15 @@ import nbformat
 import papermill
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from papermill.execute import ERROR_MARKER_TAG
 from traitlets.config import Config
 
 from sslens.headless.completion import refusal
-from sslens.headless.notebook import INJECTED, cell_name, code_cells, read_notebook, tags
+from sslens.headless.notebook import EXPECTED, INJECTED, cell_name, code_cells, is_code, may_raise, read_notebook, tags
 from sslens.headless.parameters import resolve
 from sslens.runtime import canonical_json
 from sslens.store import write_atomic
+from sslens.types import InputError
 
 PATIENCE = 1800
 """Seconds a cell may take."""
@@ -122,21 +125,24 @@ def execute(attempt: Attempt, progress: Progress | None = None) -> str:
         progress.begin(len(code_cells(request.notebook)), attempt.training, profile=request.parameters["profile"])
     try:
         attempt.source.parent.mkdir()
-        nbformat.write(request.notebook, attempt.source)
+        nbformat.write(_tagged(request.notebook), attempt.source)
         with environment(_variables(attempt)):
             _papermill(attempt, watch)
-        notebook = read_notebook(attempt.executed)
+        notebook = _without_false_alarm(attempt.executed, watch.failed)
     except DeadKernelError:
         return watch.left or f"the kernel died in {watch.name}: killed, out of memory, or crashed"
     except CellTimeoutError:
         return f"{watch.name} ran longer than {attempt.timeout} s"
-    except papermill.PapermillExecutionError as error:
-        how = "left the kernel with exit" if error.ename == "SystemExit" else f"raised {error.ename}"
-        return f"{watch.name} {how}" + f": {error.evalue}" * bool(error.evalue)
+    except InputError as error:
+        return watch.failed or f"what the notebook shows cannot be stored {error.hint}"
     except Exception as error:
         # whatever else goes wrong around a kernel (no memory, disk full, no port) is a reason, not a crash
-        return f"{watch.name}: {type(error).__name__}: {error}"
-    return watch.left or refusal(notebook, attempt.receipt, nonce=attempt.nonce, parameters=request.parameters)
+        return watch.failed or f"{watch.name}: {type(error).__name__}: {error}"
+    return (
+        watch.left
+        or watch.failed
+        or refusal(notebook, attempt.receipt, nonce=attempt.nonce, parameters=request.parameters)
+    )
 
 
 @contextmanager
@@ -163,6 +169,25 @@ def _set(variables: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
+def _tagged(notebook: NotebookNode) -> NotebookNode:
+    """With the one tag that the kernel's client knows on every cell that may raise, however that is marked."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if is_code(cell) and may_raise(cell) and EXPECTED not in tags(cell):
+            cell.metadata["tags"] = [*tags(cell), EXPECTED]
+    return notebook
+
+
+def _without_false_alarm(executed: Path, failed: str) -> NotebookNode:
+    """The executed notebook; where nothing failed, without the cells in which papermill reports an expected error."""
+    notebook = read_notebook(executed)
+    quiet = [cell for cell in notebook.cells if ERROR_MARKER_TAG not in tags(cell)]
+    if not failed and len(quiet) < len(notebook.cells):
+        notebook.cells = quiet
+        write_atomic(executed, nbformat.writes(notebook) + "\n")
+    return notebook
+
+
 def _variables(attempt: Attempt) -> dict[str, str | None]:
     """What the kernel learns through its environment; the profile is a parameter."""
     files = {"receipt": str(attempt.receipt), "results": str(attempt.results)}
@@ -180,10 +205,11 @@ def _variables(attempt: Attempt) -> dict[str, str | None]:
 
 @final
 class _Watch:
-    """Which cell the kernel is at, and whether one made the kernel leave."""
+    """Which cell the kernel is at, whether one made the kernel leave, and the first that failed and was not to."""
 
     def __init__(self, progress: Progress | None) -> None:
-        self.progress, self.number, self.name, self.left = progress, 0, "before the first cell", ""
+        self.progress, self.number, self.name = progress, 0, "before the first cell"
+        self.left, self.failed = "", ""
 
     def begins(self, *, cell: NotebookNode, cell_index: int) -> None:
         if INJECTED in tags(cell):
@@ -195,12 +221,24 @@ class _Watch:
             self.progress.cell(self.number)
 
     def ended(self, *, cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
+        reply = execute_reply["content"]
+        if reply.get("status") == "error" and not may_raise(cell) and not self.failed:
+            # a magic that fails says so here alone: it leaves no error among the outputs
+            name, value = reply.get("ename", "an error"), reply.get("evalue", "")
+            how = "left the kernel with exit" if name == "SystemExit" else f"raised {name}"
+            self.failed = f"{self.name} {how}" + f": {value}" * bool(value)
         # IPython's own exit() raises nothing: later cells may still run, or not
-        if any(payload.get("source") == "ask_exit" for payload in execute_reply["content"].get("payload", [])):
+        if any(payload.get("source") == "ask_exit" for payload in reply.get("payload", [])):
             self.left = f"{self.name} left the kernel with exit"
 
 
 def _papermill(attempt: Attempt, watch: _Watch) -> None:
+    # an exception of the notebook's own is no exception here: the watch knows it, and whether it was expected
+    with suppress(papermill.PapermillExecutionError):
+        _execute_notebook(attempt, watch)
+
+
+def _execute_notebook(attempt: Attempt, watch: _Watch) -> None:
     # papermill fills in its paths as format strings: braces in a folder's name are doubled to stay what they are
     source, executed = (str(path).replace("{", "{{").replace("}", "}}") for path in (attempt.source, attempt.executed))
     papermill.execute_notebook(

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Shaped
 
 from sslens.claims import RESULT
 from sslens.figures.theme import PLOTLY, about
-from sslens.headless.notebook import lasting_outputs, with_ids_in_order
+from sslens.headless.outputs import lasting_outputs, with_ids_in_order, without_timings
 from sslens.types import InputError
 
 PICTURES = frozenset({"image/png", "image/jpeg", "image/svg+xml"})
@@ -107,13 +107,14 @@ def _bundle(reference: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]
     ignored = PICTURES | (BESIDE_A_FIGURE if PLOTLY in reference else frozenset())
     old, new = reference.keys() - ignored, fresh.keys() - ignored
     found = [f"{mime} is missing" for mime in sorted(old - new)] + [f"{mime} is new" for mime in sorted(new - old)]
-    same = partial(_same_in_result, reference[RESULT], fresh[RESULT]) if RESULT in old & new else _same_number
+    results = RESULT in old & new and _is_result(reference[RESULT]) and _is_result(fresh[RESULT])
+    same = partial(_same_in_result, reference[RESULT], fresh[RESULT]) if results else _same_number
     for mime in sorted(old & new):
-        if mime == RESULT:
+        if mime == RESULT and results:
             found += _result(reference[mime], fresh[mime])
         elif mime == PLOTLY:
             lines = _tree("figure ", reference[mime], fresh[mime])
-            found += [TRACE.sub(lambda at: at[0] + about(reference[PLOTLY], int(at[1])), line) for line in lines]
+            found += [TRACE.sub(lambda at: at[0] + _about(reference[PLOTLY], int(at[1])), line) for line in lines]
         elif isinstance(reference[mime], str) and isinstance(fresh[mime], str):
             found += _text(mime.removeprefix("text/plain") or "text", reference[mime], fresh[mime], same)
         else:
@@ -121,7 +122,22 @@ def _bundle(reference: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]
     return found
 
 
+def _about(figure: Any, place: int) -> str:
+    try:
+        return about(figure, place)
+    except (AttributeError, TypeError):  # it is none that plotly has made
+        return ""
+
+
+def _is_result(record: Any) -> bool:
+    """Whether what stands under a result's name is one: any program may write anything there."""
+    return isinstance(record, Mapping) and all(
+        isinstance(record.get(part, {}), Mapping) for part in ("values", "tolerance")
+    )
+
+
 def _text(what: str, reference: str, fresh: str, same: Callable[[str, str], bool]) -> list[str]:
+    reference, fresh = without_timings(reference), without_timings(fresh)
     if reference == fresh:
         return []
     old_lines, new_lines = reference.split("\n"), fresh.split("\n")
@@ -159,7 +175,7 @@ def _prints(value: Any, text: str) -> bool:
 
 def _tolerance(result: Mapping[str, Any]) -> Tolerance:
     declared = result.get("tolerance", {})
-    return Tolerance(**{name: declared[name] for name in ("relative", "absolute") if name in declared})
+    return Tolerance(**{name: declared[name] for name in ("relative", "absolute") if _number(declared.get(name))})
 
 
 def _result(reference: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
@@ -177,7 +193,10 @@ def _result(reference: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]
 
 def _same_value(reference: Any, fresh: Any, tolerance: Tolerance) -> bool:
     if _number(reference) and _number(fresh):
-        return bool(tolerance.near(reference, fresh))
+        try:
+            return reference == fresh or bool(tolerance.near(float(reference), float(fresh)))
+        except OverflowError:  # whole numbers beyond the largest float
+            return False
     return type(reference) is type(fresh) and reference == fresh
 
 
@@ -206,8 +225,8 @@ def _tree(path: str, reference: Any, fresh: Any) -> list[str]:
         return [line for index, pair in pairs for line in _tree(f"{path}[{index}]", *pair)]
     if isinstance(reference, str) and isinstance(fresh, str):
         return _text(path, reference, fresh, _same_number)
-    whole = isinstance(reference, int) and isinstance(fresh, int)
-    if _same_value(reference, fresh, Tolerance(0, 0) if whole else Tolerance()):
+    whole = isinstance(reference, int) and isinstance(fresh, int) and type(reference) is type(fresh)
+    if reference == fresh if whole else _same_value(reference, fresh, Tolerance()):
         return []
     return [f"{path} {_short(str(fresh))}, reference {_short(str(reference))}"]
 
@@ -215,13 +234,21 @@ def _tree(path: str, reference: Any, fresh: Any) -> list[str]:
 def _numbers(path: str, value: Any) -> Array | None:
     if isinstance(value, Mapping) and {"bdata", "dtype"} <= value.keys():
         try:
-            array = np.frombuffer(base64.b64decode(value["bdata"], validate=True), np.dtype(value["dtype"]))
+            array = np.frombuffer(base64.b64decode(value["bdata"], validate=True), _numeric(value["dtype"]))
             return array.reshape([int(length) for length in str(value.get("shape", "-1")).split(",")])
         except (ValueError, TypeError) as cause:
             raise InputError(path, dict(value), "a base64 array of its dtype and shape", str(cause)) from None
     if isinstance(value, list) and value and all(item is None or _number(item) for item in value):
-        return np.array([math.nan if item is None else item for item in value])
+        numbers = np.array([math.nan if item is None else item for item in value])
+        return numbers if numbers.dtype.kind in "iuf" else None  # whole numbers beyond 64 bits are compared one by one
     return None
+
+
+def _numeric(name: Any) -> np.dtype:
+    dtype = np.dtype(name)
+    if dtype.kind not in "biuf":
+        raise ValueError(f"{dtype} holds no numbers")
+    return dtype
 
 
 def _arrays(path: str, reference: Array, fresh: Array) -> list[str]:

@@ -11,15 +11,16 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from sslens.headless.notebook import INJECTED, cell_name, is_code, tags
+from sslens.headless.notebook import INJECTED, cell_name, is_code, may_raise, tags
 
 
 def refusal(notebook: NotebookNode, receipt: Path, *, nonce: str, parameters: Mapping[str, Any]) -> str:
     """Why an executed notebook does not count as complete, in one sentence; empty where it does.
 
-    Complete means: the code cells were executed 1, 2, 3, ... without a gap, none has an error output, papermill
-    flagged no exception, and the receipt written by the last cell echoes this attempt's nonce and parameters,
-    with every number of its verdicts finite, or none to be had because a repetition diverged.
+    Complete means: the code cells were executed 1, 2, 3, ... without a gap, none has an error output unless it is
+    tagged ``raises-exception``, papermill flagged no exception, and the receipt written by the last cell echoes this
+    attempt's nonce and parameters, with every number of its verdicts finite, or none to be had because a repetition
+    diverged.
 
     >>> import nbformat
     >>> cell = nbformat.v4.new_code_cell("x = 1")
@@ -42,7 +43,7 @@ def _cell_fault(cell: NotebookNode, count: int) -> str:
     for output in cell.outputs:
         if output.output_type == "error" and output.ename == "SystemExit":
             return "left the kernel with exit"
-        if output.output_type == "error":
+        if output.output_type == "error" and not may_raise(cell):
             return f"raised {output.ename}: {output.evalue}"
     if cell.execution_count is None:
         return "was not run"

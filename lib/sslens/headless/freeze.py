@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -14,15 +13,14 @@ from sslens.headless.attempt import Attempt, Progress, Request, execute
 from sslens.headless.compare import PICTURES, differences
 from sslens.headless.lesson import MARK, fingerprint, reference_of, stale_lesson, stale_reference
 from sslens.headless.normalise import fitted, normalise, require_size, written
-from sslens.headless.notebook import code_cells, is_folded_source, read_notebook, tags
+from sslens.headless.notebook import code_cells, is_compared, is_folded_source, read_notebook
 from sslens.headless.png import add_pictures, require_browser
+from sslens.headless.workplace import workplace
 from sslens.store import write_atomic
 from sslens.types import InputError
 
 LESSON, REFERENCE = 800_000, 300_000
 """Bytes that a committed notebook and its reference may have."""
-UNCOMPARED = "nbval-ignore-output"
-"""Tag of a cell whose outputs are others in every run."""
 log = logging.getLogger(__name__)
 
 
@@ -128,11 +126,11 @@ def _freeze_in_place(path: Path, progress: Progress | None) -> list[Path]:
 def _executed(path: Path, profile: str, *, progress: Progress | None) -> tuple[NotebookNode, list[dict[str, Any]]]:
     """The notebook as its author wrote it with the outputs of a complete run, and the run's verdicts."""
     request = Request.of(path, {}, profile=profile)
-    with tempfile.TemporaryDirectory(prefix="sslens-freeze-") as folder:
-        data = Path(folder) / "data"
+    with workplace() as folder:
+        data = folder / "data"
         data.mkdir()
         variables = {"SSLENS_DATA": str(data)} if profile == "smoke" else {}
-        attempt = Attempt(request, Path(folder), variables=variables)
+        attempt = Attempt(request, folder, variables=variables)
         if reason := execute(attempt, progress):
             raise InputError(path.name, reason, "a notebook that runs to its end")
         _fill(request.notebook, read_notebook(attempt.executed))
@@ -148,11 +146,20 @@ def _fill(notebook: NotebookNode, executed: NotebookNode) -> None:
 
 
 def _keep_what_agrees(notebook: NotebookNode, stored: NotebookNode) -> None:
-    before = {cell.source: cell.outputs for cell in code_cells(stored)}
+    """Put the stored outputs back wherever they agree, cells being matched by source, those of one source in order."""
+    before: dict[str, list[NotebookNode]] = {}
+    for cell in code_cells(stored):
+        before.setdefault(cell.source, []).append(cell)
     for cell in code_cells(notebook):
-        kept = UNCOMPARED in tags(cell) or not differences(before.get(cell.source, []), cell.outputs)
-        if kept and cell.source in before:
-            cell.outputs = before[cell.source]
+        if old := before.get(cell.source):
+            _keep(cell, old.pop(0))
+
+
+def _keep(cell: NotebookNode, stored: NotebookNode) -> None:
+    """Put the stored outputs into an executed cell if they agree; where nothing is compared, if there were any."""
+    agrees = not differences(stored.outputs, cell.outputs) if is_compared(cell) else stored.execution_count is not None
+    if agrees:
+        cell.outputs = stored.outputs
 
 
 def _without_prose(notebook: NotebookNode) -> NotebookNode:
@@ -190,5 +197,5 @@ class _File:
         if text.encode() == self.content:
             return []
         self.require_unchanged()
-        write_atomic(self.path, text)
+        write_atomic(self.path, text, last=self.require_unchanged)
         return [self.path]

@@ -12,7 +12,8 @@ from nbformat import NotebookNode
 from sslens import studies
 from sslens.fingerprint import of_modules, taken_by
 from sslens.headless.attempt import environment
-from sslens.headless.notebook import cell_name, code_cells, is_folded_source, lasting_outputs, read_notebook
+from sslens.headless.notebook import cell_name, code_cells, is_folded_source, read_notebook
+from sslens.headless.outputs import lasting_outputs
 from sslens.headless.parameters import resolve
 from sslens.runtime import canonical_json
 

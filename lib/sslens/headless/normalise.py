@@ -8,11 +8,16 @@ import nbformat
 from nbformat import NotebookNode
 
 from sslens.figures.theme import PLOTLY
-from sslens.headless.notebook import lasting_outputs, shown_as, with_ids_in_order
+from sslens.headless.notebook import shown_as
+from sslens.headless.outputs import lasting_outputs, with_ids_in_order
 from sslens.types import InputError
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-BY_TOOLS = frozenset({"execution", "papermill", "widgets", "collapsed", "ExecuteTime"})
+BY_TOOLS = frozenset(
+    {"execution", "papermill", "widgets", "ExecuteTime"}  # Jupyter and its extensions
+    | {"executionInfo", "outputId"}  # Colab: times and who was signed in
+    | {"execution_start", "execution_millis", "execution_context_id", "deepnote_to_be_reexecuted", "source_hash"}
+)
 """Metadata that programs leave behind; whatever else stands there was written by a person and stays."""
 
 
@@ -29,8 +34,9 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     """
     notebook = copy.deepcopy(notebook)
     notebook.update(nbformat=4, nbformat_minor=5)
+    language = notebook.metadata.get("language_info", {}).get("name", "python")
     notebook.metadata = _by_a_person(notebook.metadata)
-    notebook.metadata.update(nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}}))
+    notebook.metadata.update(nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": language}}))
     count = 0
     for place, cell in enumerate(notebook.cells):
         cell.id = f"cell-{place:02d}"
@@ -45,8 +51,8 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
 
 def _by_a_person(metadata: NotebookNode) -> NotebookNode:
     kept = {name: value for name, value in metadata.items() if name not in BY_TOOLS}
-    if not kept.get("tags", True):  # papermill gives every cell a list of tags, empty or not
-        del kept["tags"]
+    # papermill gives every cell a list of tags, old editors say of each that it is not collapsed
+    kept = {name: value for name, value in kept.items() if name not in ("tags", "collapsed") or value}
     return NotebookNode(kept)
 
 
@@ -100,11 +106,16 @@ def _size_of_frames(figure: dict[str, Any]) -> int:
 def _keep_still(figure: dict[str, Any]) -> None:
     """Take away the frames of a figure, and the sliders and buttons that would show them."""
     del figure["frames"]
-    for controls, choices in {"sliders": "steps", "updatemenus": "buttons"}.items():
-        kept = [control for control in figure["layout"].get(controls, []) if not _animates(control.get(choices, []))]
-        figure["layout"].pop(controls, None)
-        figure["layout"].update({controls: kept} if kept else {})
+    layout = figure.get("layout")
+    if not isinstance(layout, dict):
+        return
+    for name, choices in {"sliders": "steps", "updatemenus": "buttons"}.items():
+        controls = layout.pop(name, None)
+        kept = [each for each in controls if not _animates(each, choices)] if isinstance(controls, list) else None
+        layout.update({name: kept} if kept else {})
 
 
-def _animates(choices: list[dict[str, Any]]) -> bool:
-    return any(choice.get("method") == "animate" for choice in choices)
+def _animates(control: Any, choices: str) -> bool:
+    found = control.get(choices) if isinstance(control, dict) else None
+    methods = [choice.get("method") for choice in found or [] if isinstance(choice, dict)]
+    return "animate" in methods

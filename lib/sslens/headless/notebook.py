@@ -1,34 +1,31 @@
 """Notebooks as files: read, their code cells numbered the same everywhere, their outputs brought into one form."""
 
 import ast
-import copy
-import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from nbformat import NotebookNode, ValidationError
+import nbformat  # noqa: F401 - for the examples
+from nbformat import NotebookNode
 
+from sslens.headless.foreign import NoNotebook, parsed
 from sslens.types import InputError
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
 INJECTED = "injected-parameters"
 """Tag of the cell in which papermill hands over the parameters of a run."""
+EXPECTED = "raises-exception"
+"""Tag of a cell that may raise: the run goes on after it, as in Jupyter."""
+MAY_RAISE = frozenset({EXPECTED, "nbval-raises-exception"})
+UNCOMPARED = frozenset({"nbval-ignore-output", "nbval-skip", "pytest-validate-ignore-output"})
+"""Marks of a cell whose outputs are others in every run; nbval takes them as tags, or as comments in capitals."""
 FOLDED = "show-source"
 """Tag of a cell that unfolds source code for a reader: its output follows the library, not the lesson."""
-KERNEL_FILE = re.compile(r"(?:/[\w.+-]+){0,9}/ipykernel_[0-9]+/[0-9]+\.py")
-"""Where the kernel says a warning came from: its process number is another one in every run."""
-STREAMS = {"stdout": 0, "stderr": 1}
-RANDOM_ID = re.compile(r"""((?:id|for)=['"][a-z-]{0,40})([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})""")
-"""How the parts of an array's table refer to each other: by other names each time it is shown."""
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """The notebook in a file.
+    """The notebook in a file, whichever program wrote it, as it is written today.
 
     Raises:
-        InputError: no such file, a folder, or not a valid notebook.
+        InputError: no such file, a folder, or not a valid notebook; the cell and the property at fault are named.
 
     >>> read_notebook(Path("nowhere.ipynb"))
     Traceback (most recent call last):
@@ -36,22 +33,14 @@ def read_notebook(path: Path) -> NotebookNode:
     sslens.types.InputError: notebook must be a readable .ipynb file. Got 'nowhere.ipynb'. (No such file or directory)
     """
     try:
-        notebook = _with_ids(nbformat.reads(path.read_text(encoding="utf-8"), as_version=4))
-        nbformat.validate(notebook)
+        return parsed(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise InputError("notebook", str(path), "a readable .ipynb file", f"({error.strerror})") from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ValidationError):
-        # nbformat meets JSON that is no notebook with whatever error it happens to stumble into
-        raise InputError("notebook", str(path), "a readable .ipynb file", "(it holds no valid notebook)") from None
-    return notebook
-
-
-def _with_ids(notebook: NotebookNode) -> NotebookNode:
-    """A notebook of format 4.5, whose cells have names; editors put names into older ones, too."""
-    notebook.nbformat_minor = max(5, notebook.nbformat_minor)
-    for place, cell in enumerate(notebook.cells):
-        cell.setdefault("id", f"cell-{place:02d}")
-    return notebook
+        cause = error.strerror
+    except NoNotebook as error:
+        cause = str(error)
+    except ValueError:  # no text, or no name of a file
+        cause = "it holds no valid notebook"
+    raise InputError("notebook", str(path), "a readable .ipynb file", f"({cause})")
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -72,6 +61,31 @@ def is_code(cell: NotebookNode) -> bool:
 def tags(cell: NotebookNode) -> list[str]:
     """The tags of a cell."""
     return cell.metadata.get("tags", [])
+
+
+def may_raise(cell: NotebookNode) -> bool:
+    r"""Whether an exception in a cell is expected: tagged ``raises-exception``, or marked so for nbval.
+
+    >>> may_raise(nbformat.v4.new_code_cell("# NBVAL_RAISES_EXCEPTION\n1 / 0"))
+    True
+    """
+    return not MAY_RAISE.isdisjoint(_marks(cell))
+
+
+def is_compared(cell: NotebookNode) -> bool:
+    """Whether the outputs of a cell are held against stored ones: not tagged ``nbval-ignore-output`` or ``nbval-skip``.
+
+    >>> is_compared(nbformat.v4.new_code_cell("now()", metadata={"tags": ["nbval-ignore-output"]}))
+    False
+    """
+    return UNCOMPARED.isdisjoint(_marks(cell))
+
+
+def _marks(cell: NotebookNode) -> set[str]:
+    """Tags, and comments that stand alone in their line, spelt as tags."""
+    lines = (line.strip() for line in cell.source.splitlines())
+    comments = (line.lstrip("#").strip() for line in lines if line.startswith("#"))
+    return {*tags(cell), *(comment.lower().replace("_", "-") for comment in comments if comment.isupper())}
 
 
 def cell_name(number: int, source: str) -> str:
@@ -119,61 +133,6 @@ def outputs_of(cell: NotebookNode) -> list[NotebookNode]:
 
 
 def shown_as(notebook: NotebookNode, mime: str) -> list[dict[str, Any]]:
-    """Every bundle of a notebook's outputs that has something of this MIME type."""
+    """Every bundle of a notebook's outputs that has a record of this MIME type; what is none says nothing here."""
     bundles = [output.get("data", {}) for cell in notebook.cells for output in outputs_of(cell)]
-    return [bundle for bundle in bundles if mime in bundle]
-
-
-def lasting_outputs(outputs: Sequence[Any]) -> list[Any]:
-    """Outputs as they are in every run: no widget views, and streams in one piece each between two displays.
-
-    A kernel cuts its streams by the clock and sends the two of them in any order: here stdout comes before stderr.
-    The arguments stay as they are.
-
-    >>> pieces = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in ("rank ", "12.91")]
-    >>> [output.text for output in lasting_outputs(pieces)]
-    ['rank 12.91']
-    """
-    lasting: list[Any] = []
-    streams: dict[str, str] = {}
-    for output in outputs:
-        if output["output_type"] == "stream":
-            streams[output["name"]] = streams.get(output["name"], "") + output["text"]
-        elif WIDGET not in output.get("data", {}):
-            lasting += [*_in_one_piece(streams), output]
-            streams = {}
-    return lasting + _in_one_piece(streams)
-
-
-def with_ids_in_order(outputs: Sequence[Any], place: int = 0) -> list[Any]:
-    """Outputs whose tables of arrays have names that count within the cell at ``place``, instead of random ones.
-
-    They are of the same form, and no two of a notebook are alike. The arguments stay as they are.
-
-    >>> html = "<input id='attrs-bceacf9a-8d07-4c4f-9f0f-0a5b7d2c1e3f'>"
-    >>> data = {"text/plain": "<xarray.DataArray ()>", "text/html": html}
-    >>> with_ids_in_order([nbformat.v4.new_output("display_data", data)], place=3)[0].data["text/html"]
-    "<input id='attrs-00000003-0000-0000-0000-000000000000'>"
-    """
-    numbers: dict[str, int] = {}
-
-    def counted(found: re.Match[str]) -> str:
-        return f"{found[1]}{place:08x}-0000-0000-0000-{numbers.setdefault(found[2], len(numbers)):012x}"
-
-    named = [copy.deepcopy(output) if _is_table(output) else output for output in outputs]
-    for output in filter(_is_table, named):
-        output["data"]["text/html"] = RANDOM_ID.sub(counted, output["data"]["text/html"])
-    return named
-
-
-def _is_table(output: Mapping[str, Any]) -> bool:
-    """Whether an output is an array as xarray shows it."""
-    data = output.get("data", {})
-    return "text/html" in data and data.get("text/plain", "").startswith("<xarray.")
-
-
-def _in_one_piece(streams: dict[str, str]) -> list[Any]:
-    return [
-        nbformat.v4.new_output("stream", name=name, text=KERNEL_FILE.sub("ipykernel/cell.py", streams[name]))
-        for name in sorted(streams, key=lambda name: STREAMS.get(name, 2))
-    ]
+    return [bundle for bundle in bundles if isinstance(bundle.get(mime), dict)]
