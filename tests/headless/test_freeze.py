@@ -383,13 +383,10 @@ for _ in range(200):
 display({"application/json": deep}, raw=True)"""
 
 
-@pytest.mark.parametrize(
-    ("source", "cause"), [(DEEP, "nested more than 100 deep"), ("import json, os\nprint('\\ud800')", "cell 2")]
-)
-def test_outputs_that_no_notebook_can_hold_are_refused(source, cause, tmp_path, drawn):
-    path = write(tmp_path / "mine.ipynb", source, RECEIPT)
+def test_outputs_that_no_notebook_can_hold_are_refused(tmp_path, drawn):
+    path = write(tmp_path / "mine.ipynb", DEEP, RECEIPT)
     before = path.read_bytes()
-    with pytest.raises(InputError, match=cause):
+    with pytest.raises(InputError, match="what the notebook shows cannot be stored .it is nested more than 100 deep"):
         freeze_notebook(path)
     assert path.read_bytes() == before
 

@@ -78,6 +78,19 @@ def _short(path: Path) -> Path:
 
 
 @main.command()
+@click.argument("run")
+def report(run: str) -> None:
+    """Make the report of RUN anew, in this folder, as one file that can be mailed.
+
+    RUN is the folder of a run's results, its run.json, or an executed notebook.
+    """
+    from sslens.headless.mail import mailable
+
+    page = mailable(Path(run), Path())
+    click.echo(f"{page}: one file, {page.stat().st_size / 1e6:.1f} MB")
+
+
+@main.command()
 def clean() -> None:
     """Remove the caches of version 0.1, which nobody reads any more."""
     from sslens.headless.old_caches import clean as remove

@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 
 from sslens.headless.attempt import PATIENCE, Attempt, Progress, Request, execute
 from sslens.headless.notebook import code_cells, read_notebook
-from sslens.headless.report import write_report
+from sslens.headless.report import with_pictures, write_report
 from sslens.runtime import data_root
 from sslens.store import load_arrays, write_atomic
 from sslens.types import DamagedFile, InputError
@@ -123,7 +123,7 @@ def _staging(folder: Path) -> Iterator[Path]:
 
 def _kept(attempt: Attempt, reason: str, *, folder: Path) -> RunRecord:
     """Put the files of a run where they belong: a complete one in place of the last one, a failed one aside."""
-    notebook = _tidied(attempt.executed)
+    notebook = _tidied(attempt.executed, attempt.request.path.resolve().parent)
     report = attempt.executed.with_suffix(".html")
     if not reason:
         try:
@@ -137,7 +137,7 @@ def _kept(attempt: Attempt, reason: str, *, folder: Path) -> RunRecord:
     files = [path for path in (attempt.executed, report, attempt.results) if path.is_file()]
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     (folder / attempt.results.name).unlink(missing_ok=True)  # of an earlier run, when this one has none
-    for path in [attempt.staging / "plotly.min.js", *files]:
+    for path in files:
         path.replace(folder / path.name)
     write_atomic(folder / "run.json", _text(record.sidecar() | {"sha256": digests}))
     return record
@@ -181,10 +181,10 @@ def _record(attempt: Attempt, reason: str, *, notebook: NotebookNode, folder: Pa
     )
 
 
-def _tidied(executed: Path) -> NotebookNode:
-    """The executed notebook, as far as it came, without the paths of this machine in its metadata."""
+def _tidied(executed: Path, folder: Path) -> NotebookNode:
+    """The executed notebook, as far as it came, with the pictures of its folder and without the paths of this machine."""
     try:
-        notebook = read_notebook(executed)
+        notebook = with_pictures(read_notebook(executed), folder)
     except InputError:  # the disk was full, or there was no kernel
         return nbformat.v4.new_notebook()
     for name in ("input_path", "output_path"):
