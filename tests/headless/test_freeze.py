@@ -386,7 +386,7 @@ display({"application/json": deep}, raw=True)"""
 def test_outputs_that_no_notebook_can_hold_are_refused(tmp_path, drawn):
     path = write(tmp_path / "mine.ipynb", DEEP, RECEIPT)
     before = path.read_bytes()
-    with pytest.raises(InputError, match="what the notebook shows cannot be stored .it is nested more than 100 deep"):
+    with pytest.raises(InputError, match=r"what the notebook shows cannot be stored \(it is nested more"):
         freeze_notebook(path)
     assert path.read_bytes() == before
 

@@ -207,8 +207,8 @@ def test_formulas_are_mathml(source, tmp_path):
 
 @pytest.mark.parametrize(
     "source",
-    ["It costs $5 and $6.", "from $5-$10", "`$x$`", "```\n$x$\n```", "costs $5, see `$HOME` and $x", "\\$x\\$", "a $ b $",
-     "$\\nobodyknows{x}$", "$x^$", "$$ $$", "$" + "{" * 400 + "}" * 400 + "$", "$a & b$"],
+    ["It costs $5 and $6.", "from $5-$10", "`$x$`", "```\n$x$\n```", "costs $5, see `$HOME` and $x", "\\$x\\$",
+     "a $ b $", "$\\nobodyknows{x}$", "$x^$", "$$ $$", "$" + "{" * 400 + "}" * 400 + "$", "$a & b$"],
 )  # fmt: skip
 def test_dollars_that_are_no_formula_stay_as_typed(source, tmp_path):
     page = written(tmp_path, new_markdown_cell(source))
@@ -273,7 +273,8 @@ def test_what_hides_itself_without_its_style_stays_hidden(tmp_path):
 @pytest.mark.parametrize(
     ("html", "shown"),
     [("<center><font color='red'>a</font></center>", "a"), ("<input type='checkbox' checked> a", "☑ a"),
-     ("<button>b</button>a", "a"), ("<T>a", "&lt;t&gt;a"), ("<b>a", "a"), ("<select><option>1</option></select>a", "a")],
+     ("<button>b</button>a", "a"), ("<T>a", "&lt;t&gt;a"), ("<b>a", "a"),
+     ("<select><option>1</option></select>a", "a")],
 )  # fmt: skip
 def test_elements_that_are_not_kept_are_dropped_or_opened(html, shown, tmp_path):
     page = words(written(tmp_path, new_code_cell("", outputs=[displayed(html=html)])))

@@ -182,7 +182,7 @@ def _record(attempt: Attempt, reason: str, *, notebook: NotebookNode, folder: Pa
 
 
 def _tidied(executed: Path, folder: Path) -> NotebookNode:
-    """The executed notebook, as far as it came, with the pictures of its folder and without the paths of this machine."""
+    """The executed notebook, as far as it came, with its folder's pictures and without the paths of this machine."""
     try:
         notebook = with_pictures(read_notebook(executed), folder)
     except InputError:  # the disk was full, or there was no kernel

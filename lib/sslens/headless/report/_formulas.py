@@ -14,56 +14,16 @@ from latex2mathml.converter import convert
 
 NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 ELEMENTS = frozenset(
-    [
-        "math",
-        "mrow",
-        "mi",
-        "mn",
-        "mo",
-        "mtext",
-        "mspace",
-        "msup",
-        "msub",
-        "msubsup",
-        "mfrac",
-        "msqrt",
-        "mroot",
-        "mover",
-        "munder",
-        "munderover",
-        "mtable",
-        "mtr",
-        "mtd",
-        "mstyle",
-        "mpadded",
-        "mphantom",
-        "menclose",
-    ]
+    str.split("""
+    math mrow mi mn mo mtext mspace msup msub msubsup mfrac msqrt mroot mover munder munderover mtable mtr mtd
+    mstyle mpadded mphantom menclose
+""")
 )
 ATTRIBUTES = frozenset(
-    [
-        "display",
-        "displaystyle",
-        "scriptlevel",
-        "mathvariant",
-        "stretchy",
-        "fence",
-        "form",
-        "accent",
-        "accentunder",
-        "minsize",
-        "maxsize",
-        "separator",
-        "movablelimits",
-        "lspace",
-        "rspace",
-        "width",
-        "height",
-        "depth",
-        "linethickness",
-        "columnalign",
-        "notation",
-    ]
+    str.split("""
+    display displaystyle scriptlevel mathvariant stretchy fence form accent accentunder minsize maxsize
+    separator movablelimits lspace rspace width height depth linethickness columnalign notation
+""")
 )
 VALUE = re.compile(r"[\w.#% +-]{1,40}")
 LONGEST, DEEPEST = 5_000, 50

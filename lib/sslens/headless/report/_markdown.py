@@ -17,11 +17,11 @@ Attachments = Mapping[str, Mapping[str, str]]
 
 
 def to_html(source: str, formulas: Formulas, *, attachments: Attachments) -> tuple[str, list[tuple[int, str, str]]]:
-    """A cell's Markdown as HTML that is not harmless yet, and its headings as level, name of the anchor and text.
+    r"""A cell's Markdown as HTML that is not harmless yet, and its headings as level, name of the anchor and text.
 
     >>> html, headings = to_html("# Why?", Formulas(), attachments={})
     >>> html, headings
-    ('<h1 id="Why?">Why?</h1>\\n', [(1, 'Why?', 'Why?')])
+    ('<h1 id="Why?">Why?</h1>\n', [(1, 'Why?', 'Why?')])
     """
     renderer = _Renderer(formulas)
     html = MarkdownWithMath(renderer=renderer, inline=_Inline(hard_wrap=False)).render(source)
@@ -49,9 +49,8 @@ class _Inline(MathInlineParser):
     So prices stay prices; and no formula reaches into code.
     """
 
-    SPECIFICATION: ClassVar[dict[str, str]] = MathInlineParser.SPECIFICATION | {
-        "inline_math_tex": r"(?<![$\\`])\$(?![\s$])(?P<math_inline_tex>(?:[^$`\\\n]|\\.|\n(?!\s*\n))+?)(?<!\s)\$(?![\d$])"
-    }
+    DOLLARS = r"(?<![$\\`])\$(?![\s$])(?P<math_inline_tex>(?:[^$`\\\n]|\\.|\n(?!\s*\n))+?)(?<!\s)\$(?![\d$])"
+    SPECIFICATION: ClassVar[dict[str, str]] = MathInlineParser.SPECIFICATION | {"inline_math_tex": DOLLARS}
 
 
 @final

@@ -7,131 +7,24 @@ from bleach.css_sanitizer import CSSSanitizer
 from bs4 import BeautifulSoup, Tag
 
 TAGS = frozenset(
-    [
-        "a",
-        "abbr",
-        "b",
-        "blockquote",
-        "br",
-        "caption",
-        "code",
-        "col",
-        "colgroup",
-        "dd",
-        "del",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "figcaption",
-        "figure",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "i",
-        "img",
-        "ins",
-        "kbd",
-        "li",
-        "mark",
-        "ol",
-        "p",
-        "pre",
-        "q",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "summary",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "u",
-        "ul",
-        "var",
-    ]
+    str.split("""
+    a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure h1 h2 h3 h4
+    h5 h6 hr i img ins kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot th
+    thead tr u ul var
+""")
 )
 DROPPED = frozenset(
-    [
-        "applet",
-        "audio",
-        "base",
-        "button",
-        "canvas",
-        "datalist",
-        "embed",
-        "frame",
-        "frameset",
-        "head",
-        "iframe",
-        "link",
-        "map",
-        "math",
-        "meta",
-        "noscript",
-        "object",
-        "option",
-        "progress",
-        "script",
-        "select",
-        "style",
-        "svg",
-        "template",
-        "textarea",
-        "title",
-        "video",
-    ]
+    str.split("""
+    applet audio base button canvas datalist embed frame frameset head iframe link map math meta noscript object
+    option progress script select style svg template textarea title video
+""")
 )
 """Elements that go with all they hold: it is not meant to be read."""
 OPENED = frozenset(
-    [
-        "acronym",
-        "address",
-        "article",
-        "aside",
-        "bdi",
-        "bdo",
-        "big",
-        "body",
-        "center",
-        "cite",
-        "data",
-        "dfn",
-        "fieldset",
-        "font",
-        "footer",
-        "form",
-        "header",
-        "hgroup",
-        "html",
-        "label",
-        "legend",
-        "main",
-        "nav",
-        "nobr",
-        "optgroup",
-        "output",
-        "picture",
-        "section",
-        "source",
-        "strike",
-        "time",
-        "track",
-        "tt",
-        "wbr",
-    ]
+    str.split("""
+    acronym address article aside bdi bdo big body center cite data dfn fieldset font footer form header hgroup
+    html label legend main nav nobr optgroup output picture section source strike time track tt wbr
+""")
 )
 """Elements that go without what they hold; a tag that HTML does not know at all is shown as text."""
 LINK = re.compile(r"https?:|mailto:|[^:&]*$")

@@ -81,13 +81,14 @@ li.sslens-task { list-style: none; margin-left: -1.3em; }
 .sslens-note { color: #57606a; font-style: italic; }
 #sslens-contents { position: absolute; left: -10000px; }
 #sslens-contents:focus-within { position: static; max-width: 1000px; margin: 0 auto; padding: 16px 24px 0; }
-#sslens-contents a { display: block; color: #0b5cad; font: 15px/1.8 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
+#sslens-contents a { display: block; color: #0b5cad; font: 15px/1.8 system-ui, Helvetica, Arial, sans-serif; }
 :focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
 math { font-size: 1.08em; }
 math[display="block"] { margin: 10px 0; }
 math [mathvariant^="bold"] { font-weight: bold; }
 math mtd[columnalign="left"] { text-align: left; }
 math mtd[columnalign="right"] { text-align: right; }
+.highlight .o, .highlight .ow { color: #7d1fc4; }
 .highlight .c1, .highlight .c, .highlight .ch, .highlight .cm { color: #3d6466; }
 pre .ansi-black-fg.ansi-black-fg { color: #24292f; }
 pre .ansi-black-intense-fg.ansi-black-intense-fg { color: #57606a; }

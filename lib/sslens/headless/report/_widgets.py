@@ -23,7 +23,7 @@ def shown_instead(data: Mapping[str, Any], models: Mapping[str, Any]) -> dict[st
     {'text/plain': '3 of 3'}
     """
     view = data.get(WIDGET)
-    model = models.get(view.get("model_id")) if isinstance(view, Mapping) else None
+    model = models.get(str(view.get("model_id"))) if isinstance(view, Mapping) else None
     figure = _figure(model)
     if figure is not None:
         return {PLOTLY: figure}
