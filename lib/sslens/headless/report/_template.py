@@ -65,7 +65,7 @@ main { max-width: 1000px; margin: 0 auto; padding: 32px 24px 80px; }
 .jp-InputArea-editor { background: #f6f8fa; border: 1px solid #e3e8ed; border-radius: 6px; }
 .jp-InputArea-editor .highlight pre { font-size: 13px; line-height: 1.5; padding: 8px 12px; }
 .jp-OutputArea-child { display: block; }
-.jp-OutputArea-output { padding: 6px 0; overflow-x: auto; }
+.jp-OutputArea-output { display: block; padding: 6px 0; overflow-x: auto; }
 .jp-OutputArea-output pre { font-size: 13px; line-height: 1.5; padding: 4px 12px; overflow-x: auto; }
 .jp-OutputArea-output pre { white-space: pre; word-break: normal; }
 .jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"] { background: #fdecea; border-radius: 6px; }
@@ -76,7 +76,7 @@ main { max-width: 1000px; margin: 0 auto; padding: 32px 24px 80px; }
 .jp-RenderedHTMLCommon table { display: block; max-width: 100%; overflow-x: auto; width: max-content; margin-left: 0; }
 .jp-RenderedHTMLCommon img { max-width: 100%; height: auto; }
 .jp-RenderedHTMLCommon a { color: #0b5cad; }
-.jp-RenderedHTML > pre, .xr-text-repr-fallback { font: 13px/1.5 monospace; overflow-x: auto; }
+.jp-RenderedHTMLCommon.jp-RenderedHTML pre { font: 13px/1.5 monospace; overflow-x: auto; }
 li.sslens-task { list-style: none; margin-left: -1.3em; }
 .sslens-note { color: #57606a; font-style: italic; }
 #sslens-contents { position: absolute; left: -10000px; }
@@ -89,6 +89,7 @@ math [mathvariant^="bold"] { font-weight: bold; }
 math mtd[columnalign="left"] { text-align: left; }
 math mtd[columnalign="right"] { text-align: right; }
 .highlight .o, .highlight .ow { color: #7d1fc4; }
+.highlight .m, .highlight .mi, .highlight .mf, .highlight .mh { color: #0a6e2c; }
 .highlight .c1, .highlight .c, .highlight .ch, .highlight .cm { color: #3d6466; }
 pre .ansi-black-fg.ansi-black-fg { color: #24292f; }
 pre .ansi-black-intense-fg.ansi-black-intense-fg { color: #57606a; }
