@@ -28,6 +28,17 @@ ENVIRON = """import os
 print(*(os.environ[f"SSLENS_{name}"] for name in ("PROFILE", "LIVE")), os.environ["OMP_NUM_THREADS"])
 print(os.listdir(os.environ["SSLENS_DATA"]))"""
 
+ERROR = new_output("error", ename="ZeroDivisionError", evalue="division by zero", traceback=["elsewhere"])
+TIMES = "CPU times: user 2 s, sys: 1 s, total: 3 s\nWall time: 4 s\n"
+UNSTEADY = [
+    ("# NBVAL_RAISES_EXCEPTION\n1 / 0", [ERROR]),
+    ("%%time\nx = 1", [new_output("stream", name="stdout", text=TIMES)]),
+    ("print(object())", [new_output("stream", name="stdout", text="<object object at 0x…>\n")]),
+    ("# NBVAL_IGNORE_OUTPUT\nprint(1)", [new_output("stream", name="stdout", text="2\n")]),
+    ("print('\\rstep 1\\rstep 2')", [new_output("stream", name="stdout", text="step 2\n")]),
+]
+"""What another clock, another process and an expected error show, as it was stored another day."""
+
 DEFINE, UNFOLD = "show_source = print", "show_source('def fit(): ...')"
 NAMES = ["right.ipynb", "planted.ipynb", "edited.ipynb", "longer.ipynb"]
 
@@ -94,6 +105,7 @@ def report(tmp_path_factory):
     write(folder / "died.ipynb", same[0], ("import os; os._exit(1)", []), same[0])
     write(folder / "asleep.ipynb", same[0], ("import time\nwhile True: time.sleep(1)", []))
     write(folder / "raised.ipynb", same[0], ("1 / 0", []))
+    write(folder / "unsteady.ipynb", *UNSTEADY)
     return checked(folder)
 
 
@@ -124,6 +136,11 @@ def committed(tmp_path_factory):
 @pytest.mark.parametrize("cell", range(1, 5))
 def test_unchanged_outputs_pass_in_a_headless_kernel_at_the_smoke_profile(report, cell):
     assert report["same", cell][0] is None
+
+
+@pytest.mark.parametrize("cell", range(1, 6))
+def test_what_clock_and_process_decide_and_expected_errors_pass(report, cell):
+    assert report["unsteady", cell][0] is None
 
 
 @pytest.mark.parametrize("cell", range(1, 4))

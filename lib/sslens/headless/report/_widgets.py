@@ -53,12 +53,12 @@ def _figure(model: Any) -> dict[str, Any] | None:
     data, layout = (_state(model).get(f"_widget_{part}") for part in ("data", "layout"))
     if not isinstance(data, list) or not isinstance(layout, Mapping):
         return None
-    arrays = {tuple(map(str, each["path"])): each["data"] for each in model.get("buffers") or []}
-    whole = {
-        part: _whole(value, arrays, (f"_widget_{part}",)) for part, value in {"data": data, "layout": layout}.items()
-    }
-    whole["layout"].pop("height", None) if whole["layout"].get("height") is None else None
-    return whole
+    parts = {"_widget_data": data, "_widget_layout": layout}
+    try:
+        arrays = {tuple(map(str, each["path"])): each["data"] for each in model.get("buffers") or []}
+        return {name.rpartition("_")[2]: _whole(value, arrays, (name,)) for name, value in parts.items()}
+    except (KeyError, TypeError, ValueError):  # no buffers that plotly would have left
+        return None
 
 
 def _whole(value: Any, arrays: Mapping[tuple[str, ...], str], path: tuple[str, ...]) -> Any:
