@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 
 from latex2mathml.converter import convert
 
-NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 ELEMENTS = frozenset(
     str.split("""
     math mrow mi mn mo mtext mspace msup msub msubsup mfrac msqrt mroot mover munder munderover mtable mtr mtd
@@ -75,7 +74,7 @@ def _depth(tex: str) -> int:
 
 
 def _rebuilt(element: ElementTree.Element) -> str:
-    tag = element.tag.removeprefix(NAMESPACE)
+    tag = element.tag.rpartition("}")[2]
     kept = {name: value for name, value in element.attrib.items() if name in ATTRIBUTES and VALUE.fullmatch(value)}
     attributes = "".join(f' {name}="{escape(value)}"' for name, value in kept.items())
     inside = escape(element.text or "", quote=False) + "".join(map(_rebuilt, element))
