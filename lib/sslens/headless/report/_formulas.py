@@ -59,10 +59,12 @@ def mathml(tex: str, *, display: bool) -> str | None:
         root = ElementTree.fromstring(convert(tex, display="block" if display else "inline"))
     except Exception:  # of its own for each thing it does not know; of XML where it left a sign unescaped
         return None
-    understood = all(
-        each.tag.removeprefix(NAMESPACE) in ELEMENTS and "\\" not in (each.text or "") for each in root.iter()
-    )
-    return _rebuilt(root) if understood else None
+    return _rebuilt(root) if all(map(_is_understood, root.iter())) else None
+
+
+def _is_understood(element: ElementTree.Element) -> bool:
+    """Whether it is an element we know, and not the name of a command that the converter does not."""
+    return element.tag.rpartition("}")[2] in ELEMENTS and "\\" not in (element.text or "")
 
 
 def _depth(tex: str) -> int:
