@@ -96,7 +96,7 @@ def listening(
 
 def _entering(model: nn.Module, images: Any) -> Shaped[Tensor, "n ..."]:
     numbers = in_double(images, name="images").detach()
-    weight, given = next(model.parameters(), numbers), torch.as_tensor(images)
+    weight, given = next(model.parameters(), numbers), torch.as_tensor(images, device=numbers.device)
     words = not given.is_floating_point() and any(isinstance(module, nn.Embedding) for module in model.modules())
     return given.to(weight.device) if words else numbers.to(weight)
 

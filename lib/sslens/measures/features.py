@@ -68,7 +68,7 @@ def converted(h: Any, name: str) -> Shaped[Tensor, "..."]:
         hint = f"Say {name}.{attributes[0]}." if attributes else ""
         raise InputError(name, type(h).__name__, "a floating-point tensor (n, d), an array or lists of numbers", hint)
     try:
-        return torch.tensor(np.asarray(h))
+        return torch.tensor(np.asarray(h), device="cpu")
     except (TypeError, ValueError, RuntimeError) as error:
         allowed = "a floating-point tensor (n, d), an array or rows of equally many numbers"
         raise InputError(name, type(h).__name__, allowed, str(error).splitlines()[0]) from None

@@ -84,7 +84,7 @@ def test_the_exponent_of_a_spectrum_is_that_of_its_eigenvalues_at_any_size():
         assert law.intercept == pytest.approx(right.intercept + 2 * math.log(size), rel=1e-9)
 
 
-def test_features_are_taken_apart_once_whatever_is_asked_of_them(monkeypatch):
+def test_features_are_taken_apart_once_for_all_their_measures(monkeypatch):
     calls = []
     for name in ("svd", "svdvals", "qr", "eigh", "eigvalsh"):
         real = getattr(torch.linalg, name)
