@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import hashlib
 import json
 import math
 import os
@@ -16,8 +17,20 @@ from hypothesis import strategies as some
 from xarray import DataArray
 
 import sslens
-from sslens.store import load_arrays, load_tensors, save_arrays, save_tensors, write_atomic
-from sslens.types import DamagedFile
+from sslens.store import (
+    alone,
+    checksums,
+    load_arrays,
+    load_tensors,
+    point,
+    read_sealed,
+    require_room,
+    save_arrays,
+    save_tensors,
+    seal,
+    write_atomic,
+)
+from sslens.types import DamagedFile, InputError
 
 # Whole files
 
@@ -28,14 +41,24 @@ def test_a_written_file_holds_what_was_written(tmp_path, content):
     write_atomic(path, content)
     assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
     assert [each.name for each in path.parent.iterdir()] == ["file"]
-    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_files_and_folders_are_as_open_as_the_umask_lets_them_be(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        write_atomic(tmp_path / "new" / "file", "content")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new" / "file").stat().st_mode & 0o777 == 0o666 & ~mask
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o777 & ~mask
 
 
 @pytest.mark.parametrize(
     ("owner", "broken", "error"),
     [
         (os, "fsync", OSError(errno.ENOSPC, "full")),
-        (os, "fdopen", OSError("io")),
+        (os, "write", OSError("io")),
         (Path, "replace", KeyboardInterrupt()),
     ],
 )
@@ -80,6 +103,126 @@ def test_readers_beside_a_writer_never_see_a_part(tmp_path):
         reader.join()
     assert seen <= {("a", "a", 200_000), ("b", "b", 200_000)}
     assert seen
+
+
+# Sealed folders
+
+RECORD = {"status": "complete", "verdicts": ["✓ holds: é", "\udc80"], "rate": 0.1, "none": None, "tuple": (1, 2)}
+
+
+def sealed_folder(folder):
+    write_atomic(folder / "a.txt", "content")
+    write_atomic(folder / "below" / "b.txt", "more")
+    seal(folder, RECORD | {"sha256": checksums(folder)})
+    return folder
+
+
+def test_a_sealed_record_comes_back_and_is_strict_json(tmp_path):
+    record = read_sealed(sealed_folder(tmp_path))
+    assert record | {"sha256": None} == RECORD | {"tuple": [1, 2], "sha256": None}
+    assert record["sha256"] == {
+        "a.txt": hashlib.sha256(b"content").hexdigest(),
+        "below/b.txt": hashlib.sha256(b"more").hexdigest(),
+    }
+    text = (tmp_path / "run.json").read_text()
+    assert "✓ holds: é" in text
+    json.loads(text, parse_constant=lambda word: pytest.fail(word))
+
+
+def test_every_flipped_bit_of_a_manifest_is_noticed_or_changes_nothing(tmp_path):
+    record = read_sealed(sealed_folder(tmp_path))
+    content = (tmp_path / "run.json").read_bytes()
+    noticed = 0
+    for place in range(len(content)):
+        for bit in range(8):
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << bit
+            (tmp_path / "run.json").write_bytes(flipped)
+            try:
+                assert read_sealed(tmp_path) == record  # between two words, where white space may be of any kind
+            except DamagedFile:
+                noticed += 1
+    assert noticed > 7.5 * len(content) * 0.8
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "3", "{}", DEEP, f'{{"seal": {DEEP}}}', '{"seal": 1e999}',
+                                     '{"seal": "x", "sha256": [3]}', "\xff", '{"seal": NaN}', "1" * 5000])  # fmt: skip
+def test_a_manifest_of_another_form_is_named(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(DamagedFile, match=r"run\.json"):
+        read_sealed(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "below/b.txt", "run.json"])
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "empty", "folder"])
+def test_a_damaged_file_of_a_sealed_folder_is_named(tmp_path, name, damage):
+    file = sealed_folder(tmp_path) / name
+    content = bytearray(file.read_bytes())
+    content[1] ^= 1
+    changed = {"flip": bytes(content), "truncate": content[:-2], "empty": b""}
+    file.unlink()
+    if damage == "folder":
+        file.mkdir()
+    elif damage != "remove":
+        file.write_bytes(changed[damage])
+    with pytest.raises(DamagedFile, match=file.name):
+        read_sealed(tmp_path)
+
+
+def test_a_manifest_without_a_seal_says_so(tmp_path):
+    (tmp_path / "run.json").write_text('{"status": "complete"}')
+    with pytest.raises(DamagedFile, match="It has no seal: it was written by an earlier version"):
+        read_sealed(tmp_path)
+
+
+def test_a_folder_that_is_no_place_for_results_is_refused_with_a_reason(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nowhere"), Path("a\0b")):
+        with pytest.raises(InputError, match="a folder that can be written to"):
+            require_room(folder)
+    require_room(tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+    with pytest.raises(InputError, match=r"on a disk with 1,000,000,000,000 MB to spare.*MB are free"):
+        require_room(tmp_path, 10**18)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        require_room(tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_link_points_to_the_last_and_never_takes_the_place_of_a_file(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        point(tmp_path / "latest", name)
+        assert (tmp_path / "latest").resolve().name == name
+    (tmp_path / "taken").write_text("mine")
+    point(tmp_path / "taken", "a")
+    assert (tmp_path / "taken").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "latest", "taken"]
+
+
+def test_one_process_at_a_time_is_alone_though_the_lock_is_removed_each_time(tmp_path):
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+
+    def count():
+        for _ in range(50):
+            with alone(tmp_path / "run.lock"):
+                counter.write_text(str(int(counter.read_text()) + 1))
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counter.read_text() == "200" and not (tmp_path / "run.lock").exists()
 
 
 # Tensors

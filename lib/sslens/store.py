@@ -1,17 +1,23 @@
-"""Everything on disk: whole files or none, tensors under a checksum, labelled numbers as JSON. Nobody else writes."""
+"""Everything on disk: whole files or none, folders under a seal, tensors under a checksum, labelled numbers as JSON.
+
+Nobody else writes.
+"""
 
 import hashlib
 import json
 import math
 import os
-import tempfile
+import secrets
+import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as bytes_of
@@ -19,9 +25,16 @@ from torch import Tensor
 from xarray import DataArray
 
 from sslens.runtime import canonical_json
-from sslens.types import DamagedFile
+from sslens.types import DamagedFile, InputError
 
 CHECKSUM = "sha256"
+"""Under this name a file of tensors holds its checksum, and a manifest that of each file beside it, by name."""
+MANIFEST, SEAL = "run.json", "seal"
+"""The file that says what a folder holds, and under which name it holds its own checksum."""
+PART = ".part"
+"""How a file is called while it is written, after the number of the process that writes it."""
+ROOM = 64 * 2**20
+"""Bytes that have to be free before something is computed that is to be kept."""
 LEFT_OUT = "left_out"
 """Where a file of labelled numbers says why it does not hold an array."""
 INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}
@@ -31,28 +44,208 @@ INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file so that a reader, a crash or a full disk sees the old content or the new, never a mixture.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_atomic(Path(folder) / "new" / "note.txt", "kept")
     ...     (Path(folder) / "new" / "note.txt").read_text()
     'kept'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    temporary = _temporary(path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        _write(temporary, content.encode() if isinstance(content, str) else content)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def _temporary(folder: Path) -> Path:
+    return folder / f".{os.getpid()}-{secrets.token_hex(6)}{PART}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the user's umask takes away
     try:
-        os.fsync(folder)
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
+
+
+def _sync(folder: Path) -> None:
+    """Names are on disk only when their folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def require_room(folder: Path, needed: int = ROOM, *, field: str = "folder") -> None:
+    """Make a folder and try it before hours are spent on what is to lie there.
+
+    Raises:
+        InputError: it cannot be made or written to, or its disk has less than ``needed`` bytes to spare.
+
+    >>> require_room(Path("/proc/nowhere"))
+    Traceback (most recent call last):
+        ...
+    sslens.types.InputError: folder must be a folder that can be written to. Got '/proc/nowhere'. No such file ...
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = _temporary(folder)
+        try:
+            _write(probe, b"\0" * 4096)
+        finally:
+            probe.unlink(missing_ok=True)
+        free = shutil.disk_usage(folder).free
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise InputError(field, str(folder), "a folder that can be written to", f"{why}.") from None
+    if free < needed:
+        hint = f"{free / 1e6:,.0f} MB are free."
+        raise InputError(field, str(folder), f"on a disk with {needed / 1e6:,.0f} MB to spare", hint)
+
+
+@contextmanager
+def alone(lock: Path, *, patience: float = -1) -> Iterator[None]:
+    """The sole right to a place among all processes, for as long as this is entered; it ends with the process.
+
+    The lock is a file that is gone afterwards: who waited for it notices, and takes the next one of that name.
+
+    Raises:
+        filelock.Timeout: somebody else has it, for longer than ``patience`` in seconds (-1: wait for ever).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with alone(Path(folder) / "run.lock"):
+    ...         here = [path.name for path in Path(folder).iterdir()]
+    ...     here, list(Path(folder).iterdir())
+    (['run.lock'], [])
+    """
+    with FileLock(lock, timeout=patience):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def set_aside(place: Path) -> Path:
+    """Move what is damaged out of the way, never deleting it; where it lies now.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for _ in range(2):
+    ...         (Path(folder) / "run").touch()
+    ...         set_aside(Path(folder) / "run").name
+    'run.damaged-0'
+    'run.damaged-1'
+    """
+    number = 0
+    while (aside := place.with_name(f"{place.name}.damaged-{number}")).exists():
+        number += 1
+    return place.rename(aside)
+
+
+def seal(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write a folder's manifest, after all other files: what it holds, and the checksum of that.
+
+    Under ``sha256`` the record may hold the checksum of files by name (``checksums``); they are checked when it is
+    read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     seal(Path(folder), {"status": "complete"})
+    ...     read_sealed(Path(folder))
+    {'status': 'complete'}
+    """
+    plain = json.loads(canonical_json(dict(record)))
+    text = json.dumps(plain | {SEAL: _seal(plain)}, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(folder / MANIFEST, (text + "\n").encode(errors="backslashreplace"))
+
+
+def read_sealed(folder: Path, *, files: bool = True) -> dict[str, Any]:
+    """What ``seal`` wrote, held against its checksum, and the files it names against theirs, unless ``files`` is False.
+
+    Raises:
+        DamagedFile: the manifest or a file is missing, truncated, altered or foreign.
+
+    >>> read_sealed(Path("/nowhere"))
+    Traceback (most recent call last):
+        ...
+    sslens.types.DamagedFile: path must be a manifest that sslens wrote. Got '/nowhere/run.json'.
+    """
+    path, hint = folder / MANIFEST, ""
+    try:
+        record = json.loads(path.read_bytes())
+        hint = "" if SEAL in record else "It has no seal: it was written by an earlier version, or by others."
+        whole = record.pop(SEAL) == _seal(record)
+        names = dict(record.get(CHECKSUM, {}))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedFile("path", str(path), "a manifest that sslens wrote", hint) from error
+    if not whole:
+        raise DamagedFile("path", str(path), "a manifest as it was written", "Its content was altered.")
+    for name, expected in names.items() if files else ():
+        _check_file(folder / name, expected)
+    return record
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file in a folder and below it, by its name there, the manifest left out.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomic(Path(folder) / "empty", b"")
+    ...     checksums(Path(folder))["empty"][:8]
+    'e3b0c442'
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+    return {path.relative_to(folder).as_posix(): _file_checksum(path) for path in files}
+
+
+def publish(staging: Path, place: Path) -> None:
+    """Give a finished folder the name it is found by, in one rename."""
+    _sync(staging)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    staging.rename(place)
+    _sync(place.parent)
+
+
+def point(link: Path, name: str) -> None:
+    """Let a link lead to a name beside it, at once.
+
+    Nothing happens where the file system has no links, or where something else has the link's name.
+    """
+    temporary = _temporary(link.parent)
+    try:
+        if link.is_symlink() or not link.exists():
+            temporary.symlink_to(name)
+            temporary.replace(link)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(dict(record)).encode()).hexdigest()
+
+
+def _file_checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_file(path: Path, expected: str) -> None:
+    try:
+        found = _file_checksum(path)
+    except (OSError, ValueError) as error:
+        raise DamagedFile("path", str(path), "a file of this run", "It cannot be read.") from error
+    if found != expected:
+        raise DamagedFile("path", str(path), f"a file with SHA-256 {expected[:12]}…", f"Found {found[:12]}….")
 
 
 def save_tensors(
@@ -61,6 +254,7 @@ def save_tensors(
     """Write tensors and a few words about them into a safetensors file; the checksum of both, which stands in it too.
 
     >>> import torch
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     checksum = save_tensors(Path(folder) / "one.safetensors", {"x": torch.ones(2)}, meta={"unit": "m"})
     ...     load_tensors(Path(folder) / "one.safetensors", checksum)
@@ -104,6 +298,7 @@ def save_arrays(path: Path, arrays: Mapping[str, DataArray]) -> None:
     cannot hold (dates, complex numbers, attributes that are objects) is left out: the file says why under its name,
     and one warning names them all.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_arrays(Path(folder) / "results.json", {"rank": DataArray([1.0, 2.0], {"seed": [0, 1]}, name="RankMe")})
     ...     load_arrays(Path(folder) / "results.json")["rank"].sel(seed=1).item()

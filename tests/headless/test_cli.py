@@ -22,6 +22,7 @@ import time; time.sleep(0.5)
 verdict = {"sentence": "Rank falls.", "source": "Paper", "quantity": "rank", "holds": False, "bound": "< 0.5"}
 verdict |= {"mean": 0.6123, "low": 0.55, "high": 0.67, "n": 3, "line": "✗ does not hold: Rank falls. (rank 0.612)"}
 receipt = {"nonce": attempt["nonce"], "parameters": {name: globals()[name] for name in attempt["parameters"]}}
+receipt["execution_count"] = len(In) - 1
 json.dump(receipt | {"verdicts": [verdict]}, open(attempt["receipt"], "w"))"""
 
 
