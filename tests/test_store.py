@@ -18,19 +18,16 @@ from xarray import DataArray
 
 import sslens
 from sslens.store import (
-    alone,
     checksums,
     load_arrays,
     load_tensors,
-    point,
     read_sealed,
-    require_room,
     save_arrays,
     save_tensors,
     seal,
     write_atomic,
 )
-from sslens.types import DamagedFile, InputError
+from sslens.types import DamagedFile
 
 # Whole files
 
@@ -176,53 +173,6 @@ def test_a_manifest_without_a_seal_says_so(tmp_path):
     (tmp_path / "run.json").write_text('{"status": "complete"}')
     with pytest.raises(DamagedFile, match="It has no seal: it was written by an earlier version"):
         read_sealed(tmp_path)
-
-
-def test_a_folder_that_is_no_place_for_results_is_refused_with_a_reason(tmp_path, monkeypatch):
-    (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nowhere"), Path("a\0b")):
-        with pytest.raises(InputError, match="a folder that can be written to"):
-            require_room(folder)
-    require_room(tmp_path / "new")
-    assert list((tmp_path / "new").iterdir()) == []
-    with pytest.raises(InputError, match=r"on a disk with 1,000,000,000,000 MB to spare.*MB are free"):
-        require_room(tmp_path, 10**18)
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "write", full)
-    with pytest.raises(InputError, match="No space left on device"):
-        require_room(tmp_path / "new")
-    assert list((tmp_path / "new").iterdir()) == []
-
-
-def test_a_link_points_to_the_last_and_never_takes_the_place_of_a_file(tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        point(tmp_path / "latest", name)
-        assert (tmp_path / "latest").resolve().name == name
-    (tmp_path / "taken").write_text("mine")
-    point(tmp_path / "taken", "a")
-    assert (tmp_path / "taken").read_text() == "mine"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "latest", "taken"]
-
-
-def test_one_process_at_a_time_is_alone_though_the_lock_is_removed_each_time(tmp_path):
-    counter = tmp_path / "counter"
-    counter.write_text("0")
-
-    def count():
-        for _ in range(50):
-            with alone(tmp_path / "run.lock"):
-                counter.write_text(str(int(counter.read_text()) + 1))
-
-    threads = [threading.Thread(target=count) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counter.read_text() == "200" and not (tmp_path / "run.lock").exists()
 
 
 # Tensors

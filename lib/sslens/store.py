@@ -1,6 +1,6 @@
 """Everything on disk: whole files or none, folders under a seal, tensors under a checksum, labelled numbers as JSON.
 
-Nobody else writes.
+Nobody else writes; ``places`` has what is done to whole folders.
 """
 
 import hashlib
@@ -8,16 +8,13 @@ import json
 import math
 import os
 import secrets
-import shutil
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as bytes_of
@@ -25,7 +22,7 @@ from torch import Tensor
 from xarray import DataArray
 
 from sslens.runtime import canonical_json
-from sslens.types import DamagedFile, InputError
+from sslens.types import DamagedFile
 
 CHECKSUM = "sha256"
 """Under this name a file of tensors holds its checksum, and a manifest that of each file beside it, by name."""
@@ -33,8 +30,6 @@ MANIFEST, SEAL = "run.json", "seal"
 """The file that says what a folder holds, and under which name it holds its own checksum."""
 PART = ".part"
 """How a file is called while it is written, after the number of the process that writes it."""
-ROOM = 64 * 2**20
-"""Bytes that have to be free before something is computed that is to be kept."""
 LEFT_OUT = "left_out"
 """Where a file of labelled numbers says why it does not hold an array."""
 INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}
@@ -51,17 +46,22 @@ def write_atomic(path: Path, content: bytes | str) -> None:
     'kept'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path.parent)
+    temporary = temporary_name(path.parent)
     try:
         _write(temporary, content.encode() if isinstance(content, str) else content)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _temporary(folder: Path) -> Path:
+def temporary_name(folder: Path) -> Path:
+    """A name in a folder that is nobody's, and tells which process is at it.
+
+    >>> temporary_name(Path("runs")).name.startswith(f".{os.getpid()}-")
+    True
+    """
     return folder / f".{os.getpid()}-{secrets.token_hex(6)}{PART}"
 
 
@@ -76,80 +76,16 @@ def _write(path: Path, content: bytes) -> None:
         os.close(handle)
 
 
-def _sync(folder: Path) -> None:
-    """Names are on disk only when their folder is."""
+def sync(folder: Path) -> None:
+    """Wait until the names in a folder are on disk, without which the files behind them are not found.
+
+    >>> sync(Path())
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def require_room(folder: Path, needed: int = ROOM, *, field: str = "folder") -> None:
-    """Make a folder and try it before hours are spent on what is to lie there.
-
-    Raises:
-        InputError: it cannot be made or written to, or its disk has less than ``needed`` bytes to spare.
-
-    >>> require_room(Path("/proc/nowhere"))
-    Traceback (most recent call last):
-        ...
-    sslens.types.InputError: folder must be a folder that can be written to. Got '/proc/nowhere'. No such file ...
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = _temporary(folder)
-        try:
-            _write(probe, b"\0" * 4096)
-        finally:
-            probe.unlink(missing_ok=True)
-        free = shutil.disk_usage(folder).free
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise InputError(field, str(folder), "a folder that can be written to", f"{why}.") from None
-    if free < needed:
-        hint = f"{free / 1e6:,.0f} MB are free."
-        raise InputError(field, str(folder), f"on a disk with {needed / 1e6:,.0f} MB to spare", hint)
-
-
-@contextmanager
-def alone(lock: Path, *, patience: float = -1) -> Iterator[None]:
-    """The sole right to a place among all processes, for as long as this is entered; it ends with the process.
-
-    The lock is a file that is gone afterwards: who waited for it notices, and takes the next one of that name.
-
-    Raises:
-        filelock.Timeout: somebody else has it, for longer than ``patience`` in seconds (-1: wait for ever).
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with alone(Path(folder) / "run.lock"):
-    ...         here = [path.name for path in Path(folder).iterdir()]
-    ...     here, list(Path(folder).iterdir())
-    (['run.lock'], [])
-    """
-    with FileLock(lock, timeout=patience):
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
-
-
-def set_aside(place: Path) -> Path:
-    """Move what is damaged out of the way, never deleting it; where it lies now.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for _ in range(2):
-    ...         (Path(folder) / "run").touch()
-    ...         set_aside(Path(folder) / "run").name
-    'run.damaged-0'
-    'run.damaged-1'
-    """
-    number = 0
-    while (aside := place.with_name(f"{place.name}.damaged-{number}")).exists():
-        number += 1
-    return place.rename(aside)
 
 
 def seal(folder: Path, record: Mapping[str, Any]) -> None:
@@ -206,28 +142,6 @@ def checksums(folder: Path) -> dict[str, str]:
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
     return {path.relative_to(folder).as_posix(): _file_checksum(path) for path in files}
-
-
-def publish(staging: Path, place: Path) -> None:
-    """Give a finished folder the name it is found by, in one rename."""
-    _sync(staging)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    staging.rename(place)
-    _sync(place.parent)
-
-
-def point(link: Path, name: str) -> None:
-    """Let a link lead to a name beside it, at once.
-
-    Nothing happens where the file system has no links, or where something else has the link's name.
-    """
-    temporary = _temporary(link.parent)
-    try:
-        if link.is_symlink() or not link.exists():
-            temporary.symlink_to(name)
-            temporary.replace(link)
-    except OSError:
-        temporary.unlink(missing_ok=True)
 
 
 def _seal(record: Mapping[str, Any]) -> str:

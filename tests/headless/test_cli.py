@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,13 +45,18 @@ def test_a_run_shows_its_progress_its_files_and_its_verdicts(tour, tmp_path):
     assert result.exit_code == 0  # a claim that does not hold is a result
     assert lines[:2] == [f"10_tour at smoke: cell {number}/2" for number in (1, 2)]
     assert lines[2].startswith("10_tour at smoke: vicreg 40/40, ")
+    folder = (tmp_path / "out" / "latest").resolve()
     assert lines[3:6] == [
-        f"notebook  {tmp_path / 'out' / '10_tour.ipynb'}",
-        f"report    {tmp_path / 'out' / '10_tour.html'}",
-        f"record    {tmp_path / 'out' / 'run.json'}",
+        f"notebook  {folder / '10_tour.ipynb'}",
+        f"report    {folder / '10_tour.html'}",
+        f"record    {folder / 'run.json'}",
     ]
     assert lines[6] == "✗ does not hold: Rank falls. (rank 0.612)"
     assert all(Path(line.split(maxsplit=1)[1]).is_file() for line in lines[3:6])
+    again = sslens("run", tour, "-p", "steps", "7", "--profile", "smoke", "--out", tmp_path / "out").stdout.splitlines()
+    assert again[:4] == lines[3:7] and re.fullmatch(
+        r"this run is there already, of [0-9T:+-]{25}; --again repeats it", again[4]
+    )
 
 
 def test_a_failed_run_exits_with_4_and_one_reason(tmp_path):
@@ -63,7 +69,8 @@ def test_a_failed_run_exits_with_4_and_one_reason(tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "hint"),
-    [(["-p", "stpes", "7"], "Did you mean 'steps'?"), (["-p", "steps", "7.0"], "written in decimal digits"),
+    [(["--timeout", "0"], "timeout must be an int in [1, 604800]. Got 0."),
+     (["-p", "stpes", "7"], "Did you mean 'steps'?"), (["-p", "steps", "7.0"], "written in decimal digits"),
      (["-p", "steps", "1", "-p", "steps", "2"], "given once per name"),
      (["--profile", "smok"], "Did you mean 'smoke'?"), (["-p", "flag", "maybe"], "true or false")],
 )  # fmt: skip

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -9,14 +10,19 @@ import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
+from click.testing import CliRunner
 from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from xarray import DataArray
 
 from sslens.headless import run as running
 from sslens.headless.attempt import Request
+from sslens.headless.bounded import DATA, DISPLAYS, NOTE, PIECE, TEXT, Kept
+from sslens.headless.cli import main
 from sslens.headless.identity import Identity, readable_name
+from sslens.headless.litter import found_litter
 from sslens.headless.record import stored_run
 from sslens.headless.run import run_notebook
 from sslens.headless.shown import hidden
@@ -237,7 +243,20 @@ def test_a_misspelt_parameter_is_refused_before_a_kernel_starts(tmp_path, no_ker
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"nbformat": 4}', '{"nbformat": "x", "cells": 3}', "\ud800"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '{"nbformat": 4}',
+        '{"nbformat": "x", "cells": 3}',
+        "\ud800",
+    ],
+)
 def test_a_file_that_is_no_notebook_is_refused(content, tmp_path, no_kernel):
     (tmp_path / "a.ipynb").write_text(content, errors="surrogatepass")
     with pytest.raises(InputError, match="notebook"):
@@ -532,22 +551,110 @@ def listen():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_ctrl_c_stops_the_kernel_and_leaves_nothing_half_written(tmp_path):
-    path = written(
-        tmp_path, f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
-    )
-    command = [sys.executable, "-m", "sslens", "run", str(path), "--out", str(tmp_path / "out")]
+@pytest.fixture
+def runner(tmp_path):
+    """The command at work on a notebook whose second cell sleeps; its process, and that of the kernel."""
+    script = f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    command = [sys.executable, "-m", "sslens", "run", str(written(tmp_path, script)), "--out", str(tmp_path / "out")]
     # a group of its own: what a terminal does, and a SIGINT heard, which it is not in a shell's background job
-    with subprocess.Popen(
-        command, stderr=subprocess.PIPE, start_new_session=True, text=True, preexec_fn=listen
-    ) as process:
-        deadline = time.monotonic() + 60
-        while not ((tmp_path / "pid").is_file() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        os.killpg(process.pid, signal.SIGINT)
-        _, error = process.communicate(timeout=30)
-    assert process.returncode == 130
+    given = {"stderr": subprocess.PIPE, "start_new_session": True, "text": True, "preexec_fn": listen}
+    with subprocess.Popen(command, **given) as process:
+        wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text())
+        yield process, psutil.Process(int((tmp_path / "pid").read_text()))
+        process.kill()
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_run_that_is_stopped_stops_its_kernel_and_leaves_nothing_half_written(number, code, runner, tmp_path):
+    process, kernel = runner
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == code
     assert error == "stopped; nothing half-written is left\n"
     assert list((tmp_path / "out").iterdir()) == []
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert not psutil.wait_procs([kernel], timeout=20)[1]
+
+
+def test_a_killed_runner_takes_its_kernel_along_and_its_staged_files_may_go(runner, tmp_path):
+    process, kernel = runner
+    process.kill()
+    assert not psutil.wait_procs([kernel], timeout=30)[1]
+    (staging,) = (tmp_path / "out").glob(".staging-*")
+    assert staging in {each.path for each in found_litter(tmp_path / "out")}
+    again = CliRunner().invoke(main, ["runs", "clean", str(tmp_path / "out"), "--yes"])
+    assert again.exit_code == 0 and not list((tmp_path / "out").iterdir())
+
+
+def test_ctrl_c_at_any_moment_of_the_start_leaves_no_traceback(tmp_path):
+    arguments = ["sslens", "run", str(written(tmp_path)), "--out", str(tmp_path / "out")]
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom sslens.__main__ import main"
+    for wait in (0.05, 0.2, 0.5, 1.0, 2.0):
+        said = "import os, sys, threading, time\n" + code + f"\nsys.argv = {arguments!r}\n"
+        said += f"threading.Timer({wait}, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\nmain()"
+        done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stderr) == (130, "stopped; nothing half-written is left\n"), wait
+
+
+# Output without end
+
+
+def outputs(record, source):
+    executed = nbformat.read(record.folder / "10_tour.ipynb", 4)
+    return next(cell.outputs for cell in executed.cells if cell.source == source)
+
+
+ENDLESS = {
+    "text": "for _ in range(3000): print('x' * 1000)",
+    "one text": "print('x' * 3_000_000)",
+    "displays": "from IPython.display import display\nfor _ in range(3000): display(1)",
+    "data": "from IPython.display import display\nfor _ in range(30): display({'text/x': 'x' * 2_500_000}, raw=True)",
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_the_output_of_a_cell_is_bounded_and_says_so(kind, tmp_path):
+    record = run_notebook(written(tmp_path, ENDLESS[kind]), {}, out=tmp_path / "out")
+    found = outputs(record, ENDLESS[kind])
+    notes = [output for output in found if output.output_type == "stream" and output.text == NOTE]
+    assert record.reason == "" and len(notes) == 1
+    text = sum(len(output.text) for output in found if output.output_type == "stream")
+    data = sum(len(output["data"].get("text/x", "")) for output in found if "data" in output)
+    assert text - len(NOTE) <= TEXT and data <= DATA
+    assert len([output for output in found if "data" in output]) <= DISPLAYS
+    assert (text, data, len(found)) > (0, 0, 1)
+
+
+def test_many_small_pieces_of_text_count_for_more_than_their_letters():
+    kept = Kept()
+    pieces = [kept.text_within("x") for _ in range(TEXT // PIECE + 5)]
+    assert pieces == ["x"] * (TEXT // PIECE) + [""] * 5 and kept.is_cut
+
+
+def test_what_is_cleared_again_and_again_is_not_cut(tmp_path):
+    source = "from IPython.display import clear_output\n"
+    source += "for i in range(600):\n    clear_output(wait=True)\n    print('y' * 5000)"
+    record = run_notebook(written(tmp_path, source), {}, out=tmp_path / "out")
+    assert [output.text for output in outputs(record, source)] == ["y" * 5000 + "\n"]
+
+
+def test_an_error_without_end_is_still_the_error(tmp_path):
+    record = run_notebook(written(tmp_path, "raise ValueError('z' * 3_000_000)"), {}, out=tmp_path / "out")
+    assert "raised ValueError: zzz" in record.reason and len(record.reason) <= 2000
+    assert (record.folder / "10_tour.ipynb").stat().st_size < 200_000
+
+
+def test_a_listener_that_fails_on_a_closed_channel_is_no_news(caplog):
+    said = "Task exception was never retrieved\nfuture: <Task finished coro=<%s() done>>"
+    for name in ("NotebookClient._async_poll_output_msg", "Client._poll"):
+        logging.getLogger("asyncio").error(said % name)
+    assert [record.args for record in caplog.records] == [("Client._poll",)] or len(caplog.records) == 1

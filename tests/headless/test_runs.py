@@ -19,7 +19,8 @@ from sslens.headless.doctor import checkup
 from sslens.headless.litter import announcement, found_litter
 from sslens.headless.record import RunRecord, stored_run
 from sslens.headless.runs import differences, found_run, listed
-from sslens.store import checksums, point, seal, write_atomic
+from sslens.places import point
+from sslens.store import checksums, seal, write_atomic
 from sslens.train import key, record
 from sslens.types import DamagedFile, InputError, UnknownName
 

@@ -22,10 +22,16 @@ def violations(store, why):
     """What is wrong after a kill: a finished result that is lost, or half of one that is taken for a result."""
     if not store.is_whole(FINISHED):
         yield f"{why}: a finished result is lost"
-    found = store.read(NEW)
-    right = getattr(store, "is_right", lambda number, found: store.is_whole(number))
-    if found is not None and not right(NEW, found):
+    if is_torn(store, NEW):
         yield f"{why}: half a result is taken for one"
+
+
+def is_torn(store, number):
+    """Whether something is taken for a result that is not what was to be kept, or for a part of it that is not."""
+    found = store.read(number)
+    if found is None:
+        return False
+    return not (store.is_right(number, found) if hasattr(store, "is_right") else store.is_whole(number))
 
 
 def at_every_step(make, root):
@@ -69,10 +75,8 @@ def at_random(make, root, *, kills, seed):
         killed_after(chance.uniform(0.0, 0.08), work)
         finished = {int(line) for line in said.read_text().split()}
         wrong += [f"kill {kill}: finished result {number} is lost" for number in finished if not store.is_whole(number)]
-        for number in set(range(COUNT)) - finished:
-            found = store.read(number)
-            right = getattr(store, "is_right", lambda number, found: store.is_whole(number))
-            wrong += [f"kill {kill}: half of {number}"] if found is not None and not right(number, found) else []
+        torn = [number for number in set(range(COUNT)) - finished if is_torn(store, number)]
+        wrong += [f"kill {kill}: half of result {number} is taken for it" for number in torn]
         if len(finished) == COUNT:
             store = make(fresh(root / f"after-{kill}"))
             said.write_text("")

@@ -9,7 +9,7 @@ STEPS = ("open", "write", "fsync", "replace", "rename", "mkdir", "unlink", "remo
 
 
 def dying(count, before):
-    """Make this process die at its ``count``-th step from here on: before it, or in the middle of it where it writes."""
+    """Make this process die at its ``count``-th step from here on: before it, or after it, half-way where it writes."""
     left = [count]
 
     def die_in(name, real):

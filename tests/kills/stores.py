@@ -13,7 +13,8 @@ from sslens.headless import run as running
 from sslens.headless.attempt import Attempt, Request
 from sslens.headless.identity import Identity
 from sslens.headless.record import stored_run
-from sslens.store import alone, write_atomic
+from sslens.places import alone
+from sslens.store import write_atomic
 from sslens.trace import Snapshot, Trace
 from sslens.train import cache, prepare
 from sslens.types import DamagedFile, Dataset, InputError
@@ -27,7 +28,7 @@ class Runs:
 
     def __init__(self, root):
         self.root = root
-        running.write_report = lambda notebook, path: write_atomic(path, "page")  # for the seconds that a real one takes
+        running.write_report = lambda notebook, path: write_atomic(path, "page")  # a real one takes seconds
         running.of_the_checkout = lambda: None
         cell = new_code_cell('profile: str = "smoke"', metadata={"tags": ["parameters"]}, execution_count=1)
         cell.outputs = [new_output("stream", text="0.25" * 100)]
@@ -140,7 +141,7 @@ class Naive:
     def keep(self, number):
         folder = self.root / f"{number}"
         if not folder.exists():
-            os.mkdir(folder)
+            folder.mkdir()
         for name in ("run.json", "notebook.ipynb", "results.json"):
             handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.write(handle, json.dumps({"number": number}).encode())

@@ -214,7 +214,7 @@ def test_a_place_that_cannot_keep_a_run_is_refused_before_anything_is_trained(tm
 def test_a_disk_without_room_for_all_the_runs_is_refused_before_anything_is_trained(monkeypatch, untrainable):
     untrainable()
     usage = shutil.disk_usage("/")._replace(free=cache.ROOM + cache.space(prepare(tiny())) // 2)
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr("sslens.places.shutil.disk_usage", lambda _: usage)
     for call in (lambda: record(tiny()), lambda: record_all([tiny(), tiny(seed=1)])):
         with pytest.raises(InputError, match=r"cache must be on a disk with \d+ MB to spare"):
             call()

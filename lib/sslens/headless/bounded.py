@@ -4,6 +4,7 @@ nbclient appends every message to the notebook; here what is too much is dropped
 """
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -65,8 +66,9 @@ class BoundedClient(PapermillNotebookClient):
         self.kept: dict[int, Kept] = {}
         self.left_out: set[str] = set()
 
-    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        """Handle a message of the kernel, or what of it there is room for."""
+    def process_message(self, msg: dict[str, Any], *place: Any) -> NotebookNode | None:
+        """Handle a message of the kernel that belongs to a cell and its index, or what of it there is room for."""
+        cell, cell_index = place
         kept = self.kept.setdefault(cell_index, Kept())
         was_cut = kept.is_cut
         output = super().process_message(msg, cell, cell_index) if self._fits(msg, kept) else None
@@ -74,8 +76,9 @@ class BoundedClient(PapermillNotebookClient):
             cell.outputs.append(new_output("stream", name="stderr", text=NOTE))
         return output
 
-    def clear_output(self, outs: list[NotebookNode], msg: dict[str, Any], cell_index: int) -> None:
-        """Clear a cell's outputs, and count them anew."""
+    def clear_output(self, outs: list[NotebookNode], *of: Any) -> None:
+        """Clear a cell's outputs, as a message wants it, and count them anew."""
+        msg, cell_index = of
         if not self.output_hook_stack[msg["parent_header"].get("msg_id")]:
             self.kept[cell_index] = Kept()
         super().clear_output(outs, msg, cell_index)
@@ -115,4 +118,11 @@ class BoundedEngine(NBClientEngine):
         return BoundedClient(nb_man, kernel_name=kernel_name, log=logger, **times, **named).execute()
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether an event loop reports something else than that it still listened when the kernel was gone."""
+    return "NotebookClient._async_poll_output_msg" not in record.getMessage()
+
+
 papermill_engines.register(ENGINE, BoundedEngine)
+# a cell that still puts out when its time is over leaves its listener to fail on a closed channel: a traceback
+logging.getLogger("asyncio").addFilter(_is_news)

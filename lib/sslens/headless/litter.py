@@ -20,8 +20,9 @@ from filelock import FileLock, Timeout
 
 from sslens import fingerprint
 from sslens.headless.record import FAILED, STAGED
+from sslens.places import alone
 from sslens.runtime import data_root
-from sslens.store import MANIFEST, PART, alone, read_sealed
+from sslens.store import MANIFEST, PART, read_sealed
 from sslens.train.cache import FOLDER, modules_of
 from sslens.train.config import Config
 from sslens.types import DamagedFile, InputError

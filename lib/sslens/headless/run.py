@@ -19,8 +19,9 @@ from sslens.headless.notebook import INJECTED, code_cells, outputs_of, read_note
 from sslens.headless.record import FAILED, LATEST, STAGED, RunRecord, stored_run
 from sslens.headless.report import write_report
 from sslens.headless.shown import hidden, hidden_within
+from sslens.places import alone, point, publish, require_room, set_aside
 from sslens.runtime import data_root
-from sslens.store import alone, checksums, load_arrays, point, publish, require_room, seal, set_aside, write_atomic
+from sslens.store import checksums, load_arrays, seal, write_atomic
 from sslens.types import DamagedFile, InputError, Range, checked
 
 LONGEST = 7 * 24 * 3600

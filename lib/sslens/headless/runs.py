@@ -140,7 +140,8 @@ def outcome(verdict: Mapping[str, Any]) -> str:
     >>> outcome({"holds": True, "mean": 0.25, "low": 0.2, "high": 0.3, "n": 3})
     'holds: 0.25 [0.2, 0.3], n 3'
     """
-    word = {True: "holds", False: "does not hold"}.get(verdict.get("holds"), "undecided")
+    words: dict[Any, str] = {True: "holds", False: "does not hold"}
+    word = words.get(verdict.get("holds"), "undecided")
     mean, low, high = (verdict.get(name) for name in ("mean", "low", "high"))
     spread = "" if low is None or high is None else f" [{low!r}, {high!r}]"
     return f"{word}: {mean!r}{spread}, n {verdict.get('n')}"

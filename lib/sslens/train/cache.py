@@ -10,9 +10,10 @@ from typing import Any
 from torch import nn
 
 from sslens import datasets, fingerprint
+from sslens.places import ROOM, alone, require_room, set_aside
 from sslens.progress import progress
 from sslens.runtime import canonical_json, configure_torch, data_root, numerics
-from sslens.store import MANIFEST, ROOM, alone, read_sealed, require_room, set_aside
+from sslens.store import MANIFEST, read_sealed
 from sslens.trace import Snapshot, Trace, load
 from sslens.train.config import Config
 from sslens.train.estimate import side_by_side, space
