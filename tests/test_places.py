@@ -58,6 +58,16 @@ def test_one_process_at_a_time_is_alone_though_the_lock_is_removed_each_time(tmp
     assert counter.read_text() == "200" and not (tmp_path / "run.lock").exists()
 
 
+def test_a_lock_that_cannot_be_made_is_refused_with_a_reason(tmp_path):
+    (tmp_path / "file").touch()
+    for lock in (tmp_path / "file" / "run.lock", Path("/proc/nowhere/run.lock")):
+        with (
+            pytest.raises(InputError, match="cache must be a folder that can be written to"),
+            alone(lock, field="cache"),
+        ):
+            pass
+
+
 def test_what_is_set_aside_keeps_its_content_under_the_first_name_that_is_free(tmp_path):
     for number in (0, 2):
         (tmp_path / f"run.damaged-{number}").mkdir()

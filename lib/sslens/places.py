@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from sslens.store import sync, temporary_name, write_atomic
 from sslens.types import InputError
@@ -40,13 +40,14 @@ def require_room(folder: Path, needed: int = ROOM, *, field: str = "folder") -> 
 
 
 @contextmanager
-def alone(lock: Path, *, patience: float = -1) -> Iterator[None]:
+def alone(lock: Path, *, patience: float = -1, field: str = "folder") -> Iterator[None]:
     """The sole right to a place among all processes, for as long as this is entered; it ends with the process.
 
     The lock is a file that is gone afterwards: who waited for it notices, and takes the next one of that name.
 
     Raises:
         filelock.Timeout: somebody else has it, for longer than ``patience`` in seconds (-1: wait for ever).
+        InputError: the folder of the lock cannot be made or written to.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +56,14 @@ def alone(lock: Path, *, patience: float = -1) -> Iterator[None]:
     ...     here, list(Path(folder).iterdir())
     (['run.lock'], [])
     """
-    with FileLock(lock, timeout=patience):
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock).acquire(timeout=patience)
+    except Timeout:
+        raise
+    except OSError as error:
+        raise InputError(field, str(lock.parent), "a folder that can be written to", f"{error.strerror}.") from None
+    with held:
         try:
             yield
         finally:

@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from sslens.headless import run as running
 from sslens.headless.cli import main
 from sslens.headless.freeze import Stale
+from sslens.headless.record import RunRecord
 from sslens.headless.table import BEGIN, END
 
 PARAMETERS = 'steps: int = 40\nrate: float = 1e-3\nname: str = "a"\nflag: bool = True\nprofile: str = "lesson"'
@@ -65,6 +66,19 @@ def test_a_failed_run_exits_with_4_and_one_reason(tmp_path):
     result = sslens("run", tmp_path / "a.ipynb", "--out", tmp_path / "out")
     assert result.exit_code == 4
     assert result.stderr.startswith("failed: cell 2 ('1 / 0') raised ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.parametrize("status", ["complete", "failed"])
+def test_text_from_data_and_exceptions_does_nothing_to_the_terminal(status, monkeypatch):
+    wild = "\x1b[2J\u202eturned\x9b\nnext"
+    given = {"notebook": "a.ipynb", "profile": "smoke", "parameters": {}, "started": "", "seconds": 1.0, "nonce": ""}
+    given |= {"cell_seconds": [], "verdicts": [{"line": wild}], "reason": wild, "note": wild}
+    record = RunRecord(status=status, folder=Path("/runs/\x1b[2J"), **given)
+    monkeypatch.setattr("sslens.headless.run.run_notebook", lambda *_, **__: record)
+    result = sslens("run", "\x1b[2J.ipynb")
+    said = result.stdout + result.stderr
+    assert said.count("\\x1b[2J\\u202eturned\\x9b\\nnext") == 2  # the note, and the reason or the verdict
+    assert not [letter for letter in said.replace("\n", "") if not letter.isprintable()]
 
 
 @pytest.mark.parametrize(

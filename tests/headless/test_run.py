@@ -218,9 +218,9 @@ def test_a_receipt_speaks_of_the_end_of_the_last_cell(lie, tmp_path):
     assert record.status == "failed" and reason in record.reason, record.reason
 
 
-def test_a_receipt_under_a_magic_that_runs_the_cell_counts(tmp_path):
-    record = run_notebook(written(tmp_path, f"%%capture\n{EARLY}", receipt=""), {"steps": 7}, out=tmp_path / "out")
-    assert record.reason == ""
+@pytest.mark.parametrize("sources", [[f"%%capture\n{EARLY}"], [EARLY, EARLY]], ids=["captured", "twice"])
+def test_a_receipt_counts_under_a_magic_that_runs_the_cell_and_when_an_earlier_one_was_written(sources, tmp_path):
+    assert run_notebook(written(tmp_path, *sources, receipt=""), {"steps": 7}, out=tmp_path / "out").reason == ""
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ def of_the_checkout(checkout: Path = CHECKOUT) -> dict[str, Any] | None:
 
 
 def _said(checkout: Path, *words: str) -> str | None:
-    quiet = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}  # nothing is written into the checkout
+    others = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    quiet = others | {"GIT_OPTIONAL_LOCKS": "0"}  # this checkout and no other, and nothing is written into it
     try:
         done = subprocess.run(
             ["git", "-C", str(checkout), *words], env=quiet, capture_output=True, text=True, timeout=PATIENCE

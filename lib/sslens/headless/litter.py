@@ -32,7 +32,7 @@ UNUSED = 30 * DAY
 """Seconds after which a set that nobody has read counts as unused."""
 FREEZING = "sslens-freeze-*"
 ASIDE = re.compile(r".+\.damaged-[0-9]+")
-ATTEMPT = re.compile(r".+-[0-9a-f]{16}")
+ATTEMPT = re.compile(r"(.+-)?[0-9a-f]{16}")
 """How the folder of a failed run is called: the name of the run and the attempt's own number."""
 OURS = re.compile(r"\.(?P<process>[0-9]+)-[0-9a-f]{12}\.part|\..*\.part|.*\.[a-z0-9_]{8}\.part")
 
@@ -56,7 +56,7 @@ def found_litter(runs: Path | None = None) -> list[Litter]:
     True
     """
     cache, runs = data_root() / "cache", runs or data_root() / "runs"
-    searches = (_unfinished(runs), _set_aside(runs), _failed(runs), _locks(runs, pattern=".*.lock"), _parts(runs))
+    searches = (_unfinished(runs), _set_aside(runs), _failed(runs), _locks(runs, pattern=".*lock"), _parts(runs))
     cached = (_set_aside(cache / FOLDER), _unused_runs(cache / FOLDER), _sets(cache / "folders"), _parts(cache))
     others = (_locks(cache, pattern="*.lock"), _of_freeze(), of_version_01())
     found = {each.path: each for search in (*searches, *cached, *others) for each in search}
@@ -67,16 +67,15 @@ def found_litter(runs: Path | None = None) -> list[Litter]:
 def remove(litter: Litter) -> str:
     """Remove it; why it could not be, or nothing."""
     try:
-        with alone(litter.lock, patience=0) if litter.lock and litter.lock != litter.path else nullcontext():
+        with alone(litter.lock, patience=0) if litter.lock else nullcontext():
             if litter.path.is_dir() and not litter.path.is_symlink():
                 shutil.rmtree(litter.path)
-            elif litter.path == litter.lock:
-                with alone(litter.path, patience=0):  # leaving it removes it
-                    pass
             else:
                 litter.path.unlink(missing_ok=True)
     except Timeout:
         return "somebody is working on it"
+    except InputError as error:
+        return error.hint
     except OSError as error:
         return error.strerror or str(error)
     return ""

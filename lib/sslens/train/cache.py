@@ -155,8 +155,7 @@ def _place(setup: Setup) -> Path:
 def _recorded(setup: Setup, folder: Path | str | None = None) -> Trace:
     place, ours = _place(setup) if folder is None else Path(folder), folder is None
     config, provenance = setup.config.to_json(), _provenance(setup)
-    require_room(place.parent, 0, field="cache" if ours else "folder")  # a lock needs a place, too
-    with alone(place.with_name(place.name + ".lock")):
+    with alone(place.with_name(place.name + ".lock"), field="cache" if ours else "folder"):
         trace = _stored(place) or Trace(config, setup.reference, setup.held_out, (), provenance)
         if (trace.config, trace.provenance) != (config, provenance):
             if not ours:
