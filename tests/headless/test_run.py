@@ -1,3 +1,4 @@
+import copy
 import hashlib
 import json
 import logging
@@ -23,6 +24,7 @@ from sslens.headless.bounded import DATA, DISPLAYS, NOTE, PIECE, TEXT, Kept
 from sslens.headless.cli import main
 from sslens.headless.identity import Identity, readable_name
 from sslens.headless.litter import found_litter
+from sslens.headless.notebook import code_cells
 from sslens.headless.record import stored_run
 from sslens.headless.run import run_notebook
 from sslens.headless.shown import hidden
@@ -224,6 +226,24 @@ def test_a_receipt_counts_under_a_magic_that_runs_the_cell_and_when_an_earlier_o
 
 
 @pytest.fixture
+def quick(monkeypatch):
+    """No kernel is started: what it would have left is there at once, and ``1 / 0`` fails."""
+
+    def execute(attempt, _):
+        notebook = copy.deepcopy(attempt.request.notebook)
+        cells = code_cells(notebook)
+        for number, cell in enumerate(cells, 1):
+            cell.execution_count = number
+        attempt.work.mkdir()
+        nbformat.write(notebook, attempt.executed)
+        attempt.receipt.write_text(json.dumps({"verdicts": [VERDICT]}))
+        failing = [number for number, cell in enumerate(cells, 1) if cell.source == "1 / 0"]
+        return f"cell {failing[0]} ('1 / 0') raised ZeroDivisionError" if failing else ""
+
+    monkeypatch.setattr(running, "execute", execute)
+
+
+@pytest.fixture
 def no_kernel(monkeypatch):
     def started(*_):
         raise AssertionError("a kernel was started")
@@ -277,7 +297,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path, no_kernel)
 
 
 @pytest.mark.parametrize("name", ["asked.ipynb", "plotly.min.ipynb", "run.json", "work", "latest.ipynb"])
-def test_a_source_stays_as_it_is_whatever_its_name_and_wherever_results_go(name, tmp_path):
+def test_a_source_stays_as_it_is_whatever_its_name_and_wherever_results_go(name, tmp_path, quick):
     path = written(tmp_path, "print(steps)").rename(tmp_path / name)
     before = path.read_bytes()
     records = [run_notebook(path, {"steps": steps}, out=tmp_path) for steps in (1, 2)]
@@ -300,7 +320,7 @@ def executions(monkeypatch):
     return calls
 
 
-def test_the_same_run_is_returned_as_it_stands_and_repeated_on_request(tmp_path, monkeypatch):
+def test_the_same_run_is_returned_as_it_stands_and_repeated_on_request(tmp_path, monkeypatch, quick):
     path, out, calls = written(tmp_path), tmp_path / "out", executions(monkeypatch)
     first = run_notebook(path, {"steps": 7}, out=out)
     before = {file: file.read_bytes() for file in first.folder.iterdir()}
@@ -373,7 +393,7 @@ def test_a_folder_counts_by_its_content_and_a_set_by_its_code(tmp_path, monkeypa
     assert digest("scattered_digits") != digest("digits") and digest("no such set") == digest("") == "none"
 
 
-def test_data_that_cannot_be_read_are_never_known_to_be_the_same(tmp_path, monkeypatch):
+def test_data_that_cannot_be_read_are_never_known_to_be_the_same(tmp_path, monkeypatch, quick):
     monkeypatch.setattr("sslens.headless.identity.MOST_BYTES", 3)
     (tmp_path / "large.txt").write_text("large")
     path = written(tmp_path)
@@ -383,7 +403,7 @@ def test_data_that_cannot_be_read_are_never_known_to_be_the_same(tmp_path, monke
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest", "file"])
-def test_a_damaged_run_is_set_aside_and_run_anew(damage, tmp_path):
+def test_a_damaged_run_is_set_aside_and_run_anew(damage, tmp_path, quick):
     path, out = written(tmp_path), tmp_path / "out"
     first = run_notebook(path, {}, out=out)
     file = first.folder / ("run.json" if damage == "manifest" else "10_tour.ipynb")
@@ -428,7 +448,7 @@ def test_two_runners_at_once(tmp_path):
 # Places that keep nothing
 
 
-def test_things_in_the_way_of_the_link_and_of_failed_runs_lose_no_result(tmp_path):
+def test_things_in_the_way_of_the_link_and_of_failed_runs_lose_no_result(tmp_path, quick):
     out = tmp_path / "out"
     (out / "latest").mkdir(parents=True)
     (out / "latest" / "mine.txt").write_text("mine")
@@ -441,7 +461,7 @@ def test_things_in_the_way_of_the_link_and_of_failed_runs_lose_no_result(tmp_pat
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "rename"])
-def test_a_disk_that_fills_up_meanwhile_leaves_what_was_computed_and_says_where(step, tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_meanwhile_leaves_what_was_computed_and_says_where(step, tmp_path, monkeypatch, quick):
     real = running.execute
 
     def execute(*given):
@@ -466,7 +486,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_what_was_computed_and_says_where(
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
-def test_runs_are_as_open_as_the_umask_lets_them_be(mask, tmp_path):
+def test_runs_are_as_open_as_the_umask_lets_them_be(mask, tmp_path, quick):
     before = os.umask(mask)
     try:
         good = run_notebook(written(tmp_path, RESULTS), {}, out=tmp_path / "out")
