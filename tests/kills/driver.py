@@ -61,8 +61,11 @@ def forget(root, settled):
 
 def at_random(make, root, *, kills, seed):
     """Kills from outside at random moments of a process that keeps one result after another and says which it has."""
+    begun = time.monotonic()
+    make(fresh(root / "measured")).keep(0)
+    span = 2 * (time.monotonic() - begun)  # so that about every second kill comes after a result is finished
     chance, wrong, store = random.Random(seed), [], make(fresh(root))
-    said = root / "finished"
+    said, rounds = root / "finished", 0
     said.touch()
 
     def work():
@@ -72,15 +75,16 @@ def at_random(make, root, *, kills, seed):
                 file.write(f"{number % COUNT}\n")
 
     for kill in range(kills):
-        killed_after(chance.uniform(0.0, 0.08), work)
+        killed_after(chance.uniform(0.0, span), work)
         finished = {int(line) for line in said.read_text().split()}
         wrong += [f"kill {kill}: finished result {number} is lost" for number in finished if not store.is_whole(number)]
         torn = [number for number in set(range(COUNT)) - finished if is_torn(store, number)]
         wrong += [f"kill {kill}: half of result {number} is taken for it" for number in torn]
         if len(finished) == COUNT:
+            rounds += 1
             store = make(fresh(root / f"after-{kill}"))
             said.write_text("")
-    return wrong, kills
+    return wrong, kills if rounds else 0
 
 
 def fresh(folder):

@@ -80,8 +80,8 @@ class Traces:
         return Trace(config, self.images, held_out, (), {"number": number})
 
     def keep(self, number):
-        growing = self.trace(number)
-        for step in range(3):
+        growing = self.read(number) or self.trace(number)  # as a recording goes on from what stands there
+        for step in range(len(growing.snapshots), 3):
             growing = growing.with_snapshot(snapshot(step, number))
             growing.save(self.root / f"{number}")
 
