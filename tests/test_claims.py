@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -261,6 +262,20 @@ def test_receipt_leaves_the_labelled_numbers_where_the_runner_wants_them(attempt
     found = load_arrays(tmp_path / "results.json")
     assert list(found) == ["rank"] and found["rank"].identical(seeds(0.1, math.nan))
     assert left()["verdicts"] == []
+
+
+def test_receipt_says_which_cell_wrote_it_and_speaks_of_how_that_cell_ended(attempt):
+    read = attempt()
+    heard = []
+    events = SimpleNamespace(register=lambda name, call: heard.append((name, call)), unregister=lambda *_: heard.pop())
+    history = SimpleNamespace(input_hist_parsed=["", "seed = 3", "receipt(globals())"])
+    namespace = {"get_ipython": lambda: SimpleNamespace(events=events, history_manager=history), "seed": 3}
+    receipt(namespace)
+    assert (read()["execution_count"], read()["parameters"]["seed"]) == (2, 3)
+    namespace["seed"] = 4
+    ((name, ended),) = heard
+    ended(None)
+    assert name == "post_run_cell" and heard == [] and read()["parameters"]["seed"] == 4
 
 
 def test_receipt_is_silent_without_a_runner(monkeypatch):

@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import hashlib
 import json
 import math
 import os
@@ -16,7 +17,16 @@ from hypothesis import strategies as some
 from xarray import DataArray
 
 import sslens
-from sslens.store import load_arrays, load_tensors, save_arrays, save_tensors, write_atomic
+from sslens.store import (
+    checksums,
+    load_arrays,
+    load_tensors,
+    read_sealed,
+    save_arrays,
+    save_tensors,
+    seal,
+    write_atomic,
+)
 from sslens.types import DamagedFile
 
 # Whole files
@@ -28,14 +38,24 @@ def test_a_written_file_holds_what_was_written(tmp_path, content):
     write_atomic(path, content)
     assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
     assert [each.name for each in path.parent.iterdir()] == ["file"]
-    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_files_and_folders_are_as_open_as_the_umask_lets_them_be(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        write_atomic(tmp_path / "new" / "file", "content")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new" / "file").stat().st_mode & 0o777 == 0o666 & ~mask
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o777 & ~mask
 
 
 @pytest.mark.parametrize(
     ("owner", "broken", "error"),
     [
         (os, "fsync", OSError(errno.ENOSPC, "full")),
-        (os, "fdopen", OSError("io")),
+        (os, "write", OSError("io")),
         (Path, "replace", KeyboardInterrupt()),
     ],
 )
@@ -80,6 +100,79 @@ def test_readers_beside_a_writer_never_see_a_part(tmp_path):
         reader.join()
     assert seen <= {("a", "a", 200_000), ("b", "b", 200_000)}
     assert seen
+
+
+# Sealed folders
+
+RECORD = {"status": "complete", "verdicts": ["✓ holds: é", "\udc80"], "rate": 0.1, "none": None, "tuple": (1, 2)}
+
+
+def sealed_folder(folder):
+    write_atomic(folder / "a.txt", "content")
+    write_atomic(folder / "below" / "b.txt", "more")
+    seal(folder, RECORD | {"sha256": checksums(folder)})
+    return folder
+
+
+def test_a_sealed_record_comes_back_and_is_strict_json(tmp_path):
+    record = read_sealed(sealed_folder(tmp_path))
+    assert record | {"sha256": None} == RECORD | {"tuple": [1, 2], "sha256": None}
+    assert record["sha256"] == {
+        "a.txt": hashlib.sha256(b"content").hexdigest(),
+        "below/b.txt": hashlib.sha256(b"more").hexdigest(),
+    }
+    text = (tmp_path / "run.json").read_text()
+    assert "✓ holds: é" in text
+    json.loads(text, parse_constant=lambda word: pytest.fail(word))
+
+
+def test_every_flipped_bit_of_a_manifest_is_noticed_or_changes_nothing(tmp_path):
+    record = read_sealed(sealed_folder(tmp_path))
+    content = (tmp_path / "run.json").read_bytes()
+    noticed = 0
+    for place in range(len(content)):
+        for bit in range(8):
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << bit
+            (tmp_path / "run.json").write_bytes(flipped)
+            try:
+                assert read_sealed(tmp_path) == record  # between two words, where white space may be of any kind
+            except DamagedFile:
+                noticed += 1
+    assert noticed > 7.5 * len(content) * 0.8
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "3", "{}", DEEP, f'{{"seal": {DEEP}}}', '{"seal": 1e999}',
+                                     '{"seal": "x", "sha256": [3]}', "\xff", '{"seal": NaN}', "1" * 5000])  # fmt: skip
+def test_a_manifest_of_another_form_is_named(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(DamagedFile, match=r"run\.json"):
+        read_sealed(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "below/b.txt", "run.json"])
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "empty", "folder"])
+def test_a_damaged_file_of_a_sealed_folder_is_named(tmp_path, name, damage):
+    file = sealed_folder(tmp_path) / name
+    content = bytearray(file.read_bytes())
+    content[1] ^= 1
+    changed = {"flip": bytes(content), "truncate": content[:-2], "empty": b""}
+    file.unlink()
+    if damage == "folder":
+        file.mkdir()
+    elif damage != "remove":
+        file.write_bytes(changed[damage])
+    with pytest.raises(DamagedFile, match=file.name):
+        read_sealed(tmp_path)
+
+
+def test_a_manifest_without_a_seal_says_so(tmp_path):
+    (tmp_path / "run.json").write_text('{"status": "complete"}')
+    with pytest.raises(DamagedFile, match="It has no seal: it was written by an earlier version"):
+        read_sealed(tmp_path)
 
 
 # Tensors

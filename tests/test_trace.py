@@ -1,5 +1,6 @@
 """Traces come back as they were saved, or say what is damaged."""
 
+import json
 import threading
 from dataclasses import replace
 
@@ -124,6 +125,56 @@ def test_damage_is_named(tmp_path, damage, name):
         load(tmp_path / "run")
 
 
+CHANGES = {
+    "config": {"config": {"optimisation": {"steps": 21}}},
+    "provenance": {"provenance": {"code": "2"}},
+    "class names": {"classes": ["a", "b", "c", "<e>"]},
+    "no files": {"files": []},
+    "files that are null": {"files": None},
+    "status": {"status": "diverged"},
+}
+"""What a manifest may come to say, each still a manifest of the right form or nearly so."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_manifest_that_says_something_else_is_noticed(tmp_path, change):
+    run().save(tmp_path / "run")
+    manifest = tmp_path / "run" / "run.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | CHANGES[change]))
+    with pytest.raises(DamagedFile, match=r"path must be .*run\.json"):
+        load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("change", [*CHANGES.values(), {"files": {}}, {"files": {"reference.safetensors": 3}}, {}])
+def test_so_is_one_under_a_seal_of_its_own_that_no_trace_was_saved_with(tmp_path, change):
+    run().save(tmp_path / "run")
+    manifest = store.read_sealed(tmp_path / "run")
+    store.seal(tmp_path / "run", change and manifest | {"files": {"run.json": "x"}} | change)
+    with pytest.raises(DamagedFile):
+        load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["run.json", "snapshot-0000010.safetensors", "reference.safetensors"])
+def test_a_folder_in_place_of_a_file_is_named(tmp_path, name):
+    run().save(tmp_path / "run")
+    (tmp_path / "run" / name).unlink()
+    (tmp_path / "run" / name).mkdir()
+    with pytest.raises(DamagedFile, match=name):
+        load(tmp_path / "run")
+
+
+def test_a_manifest_of_an_earlier_version_is_read_once_it_is_sealed(tmp_path):
+    """What a script does that brings older traces along."""
+    run().save(tmp_path / "run")
+    manifest = tmp_path / "run" / "run.json"
+    older = {name: value for name, value in json.loads(manifest.read_text()).items() if name != "seal"}
+    manifest.write_text(json.dumps(older))
+    with pytest.raises(DamagedFile, match="It has no seal"):
+        load(tmp_path / "run")
+    store.seal(tmp_path / "run", older)
+    assert load(tmp_path / "run").steps == [0, 10, 20]
+
+
 def test_a_snapshot_of_another_run_is_noticed(tmp_path):
     run().save(tmp_path / "run")
     other = replace(run(1), provenance={"code": "2"}).with_snapshot(snapshot(10, seed=99))
@@ -169,7 +220,7 @@ def test_an_interrupted_save_leaves_the_last_good_state(tmp_path, monkeypatch):
         real(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr("sslens.trace.write_atomic", failing)
+        patch.setattr("sslens.store.write_atomic", failing)
         with pytest.raises(OSError, match="No space"):
             run(3).save(folder)
     assert load(folder).steps == [0, 10] and load(folder).snapshots[-1].resumable

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,16 +231,37 @@ def conclude(*verdicts: Verdict) -> Conclusion:
 def receipt(namespace: Mapping[str, Any]) -> None:
     """Prove to the batch runner that the last cell was reached: echo its nonce, the parameters in use, the verdicts.
 
-    The runner names a file in ``SSLENS_ATTEMPT`` that says what to echo and where; without one nothing happens, so
-    the call costs a person exploring the notebook nothing. The notebook's labelled numbers, by the names they have
-    there, go into a file of their own where the runner names one. What has several names there counts once among the
-    verdicts.
+    It speaks of them as they are when the cell ends, and says which cell of the kernel that was. The runner names a
+    file in ``SSLENS_ATTEMPT`` that says what to echo and where; without one nothing happens, so the call costs a person
+    exploring the notebook nothing. The notebook's labelled numbers, by the names they have there, go into a file of
+    their own where the runner names one. What has several names there counts once among the verdicts.
 
     >>> receipt(globals())
     """
     if "SSLENS_ATTEMPT" not in os.environ:
         return
     attempt = json.loads(Path(os.environ["SSLENS_ATTEMPT"]).read_text())
+    shell = namespace["get_ipython"]() if "get_ipython" in namespace else None
+    # not shell.execution_count, which newer versions of IPython raise before a cell runs and older ones afterwards
+    count = None if shell is None else len(shell.history_manager.input_hist_parsed) - 1
+    _write_receipt(attempt, namespace, count=count)
+    if shell is not None:
+        _renew_when_the_cell_ends(shell, lambda: _write_receipt(attempt, namespace, count=count))
+
+
+def _renew_when_the_cell_ends(shell: Any, renew: Callable[[], None]) -> None:
+    """What the cell goes on to do belongs to the run as well: the receipt is to speak of how it ended."""
+
+    def ended(_: object) -> None:
+        shell.events.unregister("post_run_cell", ended)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they have been shown in the cell
+            renew()
+
+    shell.events.register("post_run_cell", ended)
+
+
+def _write_receipt(attempt: Mapping[str, Any], namespace: Mapping[str, Any], *, count: int | None) -> None:
     public = {name: value for name, value in namespace.items() if name[:1] != "_"}
     parameters = {name: namespace.get(name) for name in attempt["parameters"]}
     conclusions = {id(value): value for value in public.values() if isinstance(value, Conclusion)}
@@ -247,5 +269,5 @@ def receipt(namespace: Mapping[str, Any]) -> None:
     if "results" in attempt:
         arrays = {name: value for name, value in public.items() if isinstance(value, DataArray)}
         save_arrays(Path(attempt["results"]), arrays)
-    found = {"nonce": attempt["nonce"], "parameters": parameters, "verdicts": verdicts}
+    found = {"nonce": attempt["nonce"], "parameters": parameters, "verdicts": verdicts, "execution_count": count}
     write_atomic(Path(attempt["receipt"]), canonical_json(found))

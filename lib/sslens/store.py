@@ -1,10 +1,13 @@
-"""Everything on disk: whole files or none, tensors under a checksum, labelled numbers as JSON. Nobody else writes."""
+"""Everything on disk: whole files or none, folders under a seal, tensors under a checksum, labelled numbers as JSON.
+
+Nobody else writes; ``places`` has what is done to whole folders.
+"""
 
 import hashlib
 import json
 import math
 import os
-import tempfile
+import secrets
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +25,11 @@ from sslens.runtime import canonical_json
 from sslens.types import DamagedFile
 
 CHECKSUM = "sha256"
+"""Under this name a file of tensors holds its checksum, and a manifest that of each file beside it, by name."""
+MANIFEST, SEAL = "run.json", "seal"
+"""The file that says what a folder holds, and under which name it holds its own checksum."""
+PART = ".part"
+"""How a file is called while it is written, after the number of the process that writes it."""
 LEFT_OUT = "left_out"
 """Where a file of labelled numbers says why it does not hold an array."""
 INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}
@@ -33,29 +41,128 @@ def write_atomic(path: Path, content: bytes | str, *, last: Callable[[], None] =
 
     ``last`` is called when nothing is left to do but to rename; what it raises leaves the old content.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_atomic(Path(folder) / "new" / "note.txt", "kept")
     ...     (Path(folder) / "new" / "note.txt").read_text()
     'kept'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    temporary = temporary_name(path.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        _write(temporary, content.encode() if isinstance(content, str) else content)
         last()
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
+
+
+def temporary_name(folder: Path) -> Path:
+    """A name in a folder that is nobody's, and tells which process is at it.
+
+    >>> temporary_name(Path("runs")).name.startswith(f".{os.getpid()}-")
+    True
+    """
+    return folder / f".{os.getpid()}-{secrets.token_hex(6)}{PART}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the user's umask takes away
     try:
-        os.fsync(folder)
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
+
+
+def sync(folder: Path) -> None:
+    """Wait until the names in a folder are on disk, without which the files behind them are not found.
+
+    >>> sync(Path())
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def seal(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write a folder's manifest, after all other files: what it holds, and the checksum of that.
+
+    Under ``sha256`` the record may hold the checksum of files by name (``checksums``); they are checked when it is
+    read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     seal(Path(folder), {"status": "complete"})
+    ...     read_sealed(Path(folder))
+    {'status': 'complete'}
+    """
+    plain = json.loads(canonical_json(dict(record)))
+    text = json.dumps(plain | {SEAL: _seal(plain)}, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(folder / MANIFEST, (text + "\n").encode(errors="backslashreplace"))
+
+
+def read_sealed(folder: Path, *, files: bool = True) -> dict[str, Any]:
+    """What ``seal`` wrote, held against its checksum, and the files it names against theirs, unless ``files`` is False.
+
+    Raises:
+        DamagedFile: the manifest or a file is missing, truncated, altered or foreign.
+
+    >>> read_sealed(Path("/nowhere"))
+    Traceback (most recent call last):
+        ...
+    sslens.types.DamagedFile: path must be a manifest that sslens wrote. Got '/nowhere/run.json'.
+    """
+    path, hint = folder / MANIFEST, ""
+    try:
+        record = json.loads(path.read_bytes())
+        hint = "" if SEAL in record else "It has no seal: it was written by an earlier version, or by others."
+        whole = record.pop(SEAL) == _seal(record)
+        names = dict(record.get(CHECKSUM, {}))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedFile("path", str(path), "a manifest that sslens wrote", hint) from error
+    if not whole:
+        raise DamagedFile("path", str(path), "a manifest as it was written", "Its content was altered.")
+    for name, expected in names.items() if files else ():
+        _check_file(folder / name, expected)
+    return record
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file in a folder and below it, by its name there, the manifest left out.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_atomic(Path(folder) / "empty", b"")
+    ...     checksums(Path(folder))["empty"][:8]
+    'e3b0c442'
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+    return {path.relative_to(folder).as_posix(): _file_checksum(path) for path in files}
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(dict(record)).encode()).hexdigest()
+
+
+def _file_checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_file(path: Path, expected: str) -> None:
+    try:
+        found = _file_checksum(path)
+    except (OSError, ValueError) as error:
+        raise DamagedFile("path", str(path), "a file of this run", "It cannot be read.") from error
+    if found != expected:
+        raise DamagedFile("path", str(path), f"a file with SHA-256 {expected[:12]}…", f"Found {found[:12]}….")
 
 
 def save_tensors(
@@ -64,6 +171,7 @@ def save_tensors(
     """Write tensors and a few words about them into a safetensors file; the checksum of both, which stands in it too.
 
     >>> import torch
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     checksum = save_tensors(Path(folder) / "one.safetensors", {"x": torch.ones(2)}, meta={"unit": "m"})
     ...     load_tensors(Path(folder) / "one.safetensors", checksum)
@@ -107,6 +215,7 @@ def save_arrays(path: Path, arrays: Mapping[str, DataArray]) -> None:
     cannot hold (dates, complex numbers, attributes that are objects) is left out: the file says why under its name,
     and one warning names them all.
 
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_arrays(Path(folder) / "results.json", {"rank": DataArray([1.0, 2.0], {"seed": [0, 1]}, name="RankMe")})
     ...     load_arrays(Path(folder) / "results.json")["rank"].sel(seed=1).item()

@@ -1,6 +1,5 @@
 """Memory: what a training run went through, kept so that any measure can be taken afterwards."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +9,14 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from sslens.runtime import canonical_json
-from sslens.store import load_tensors, save_tensors, write_atomic
+from sslens.store import MANIFEST, load_tensors, read_sealed, save_tensors, seal
 from sslens.types import DamagedFile, Dataset, Features, InputError
 
-MANIFEST = "run.json"
 FULL_EVERY = 4
 """Every so many snapshots of a trace one keeps the state of the optimiser, and the last does: a run is resumed from
 there, and forked in between after training up to that place again. In all of them it would be two thirds of a trace."""
+SAID = {"config": dict, "provenance": dict, "files": dict, "classes": list, "status": str}
+"""What the manifest of a trace says, and as what."""
 RESUMED_FROM = ("optimizer", "objective")
 """Parts of a state that only further training needs."""
 
@@ -125,7 +124,7 @@ class Trace:
         return torch.stack(list(terms.values())).sum(0) if terms else torch.empty(0, dtype=torch.float32, device="cpu")
 
     def save(self, path: Path | str) -> None:
-        """Write the run into a folder, each file atomically, the manifest with all checksums last.
+        """Write the run into a folder, each file atomically, the sealed manifest with all checksums last.
 
         Files that stand there already are not written again, so saving after every snapshot costs two small ones; the
         training state that a later snapshot has made superfluous is removed.
@@ -142,7 +141,7 @@ class Trace:
         for name in files.keys() - checksums.keys():
             checksums[name] = save_tensors(folder / name, files[name])
         manifest |= {"classes": self.reference.classes, "status": self.status, "files": checksums}
-        write_atomic(folder / MANIFEST, canonical_json(manifest))
+        seal(folder, manifest)
         for superfluous in {path.name for path in folder.glob("resume-*.safetensors")} - files.keys():
             (folder / superfluous).unlink(missing_ok=True)
 
@@ -173,7 +172,7 @@ def load(path: Path | str) -> Trace:
     sslens.types.InputError: path must be a folder with a run.json. Got '/nowhere'.
     """
     folder = Path(path)
-    if not (folder / MANIFEST).is_file():
+    if not (folder / MANIFEST).exists():
         raise InputError("path", str(folder), f"a folder with a {MANIFEST}")
     while True:
         manifest = _manifest(folder)
@@ -185,6 +184,15 @@ def load(path: Path | str) -> Trace:
 
 
 def _read(folder: Path, manifest: Mapping[str, Any]) -> Trace:
+    try:
+        return _of_files(folder, manifest)
+    except DamagedFile:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # files that fit neither each other nor a trace
+        raise DamagedFile("path", str(folder), "a folder that a trace was saved in") from error
+
+
+def _of_files(folder: Path, manifest: Mapping[str, Any]) -> Trace:
     files = {name: load_tensors(folder / name, checksum)[0] for name, checksum in manifest["files"].items()}
     images = files.pop("reference.safetensors")
     held_out = images.pop("held_out")
@@ -206,8 +214,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        return {key: manifest[key] for key in ("config", "provenance", "files", "classes", "status")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedFile("path", str(folder / MANIFEST), "a readable manifest", "Delete the folder.") from error
+    manifest = read_sealed(folder)
+    if any(not isinstance(manifest.get(name), kind) for name, kind in SAID.items()):
+        raise DamagedFile("path", str(folder / MANIFEST), "the manifest of a trace")
+    return {name: manifest[name] for name in SAID}

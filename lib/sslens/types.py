@@ -201,7 +201,7 @@ def checked_dataclass(cls: type[Record]) -> type[Record]:
     fill = made.__init__
 
     @functools.wraps(fill)
-    def __init__(self: Any, *positional: Any, **values: Any) -> None:  # noqa: N807 - it becomes the record's
+    def __init__(self: Any, /, *positional: Any, **values: Any) -> None:  # noqa: N807 - it becomes the record's
         legal = fields_of(made)
         given = dict(zip(legal, positional, strict=False))
         if len(positional) > len(legal) or given.keys() & values.keys():

@@ -6,6 +6,7 @@ the same seeds, or with ``--lessons`` all notebooks, each build with the seeds t
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ def main() -> None:
 
 def _seconds(checkout: Path, data: str, name: str, chosen: tuple[str, ...]) -> float:
     environment = os.environ | {"PYTHONPATH": str(checkout / "lib"), "SSLENS_DATA": data, "OMP_NUM_THREADS": "1"}
+    shutil.rmtree(Path(data) / "runs", ignore_errors=True)  # a run that is there already would not be executed
     command = [sys.executable, "-m", "sslens", "run", f"notebooks/{name}", *chosen]
     start = time.monotonic()
     subprocess.run(command, cwd=checkout, env=environment, check=True, capture_output=True)

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from sslens.headless import run as running
 from sslens.headless.cli import main
 from sslens.headless.freeze import Stale
+from sslens.headless.record import RunRecord
 from sslens.headless.table import BEGIN, END
 
 PARAMETERS = 'steps: int = 40\nrate: float = 1e-3\nname: str = "a"\nflag: bool = True\nprofile: str = "lesson"'
@@ -22,6 +24,7 @@ import time; time.sleep(0.5)
 verdict = {"sentence": "Rank falls.", "source": "Paper", "quantity": "rank", "holds": False, "bound": "< 0.5"}
 verdict |= {"mean": 0.6123, "low": 0.55, "high": 0.67, "n": 3, "line": "✗ does not hold: Rank falls. (rank 0.612)"}
 receipt = {"nonce": attempt["nonce"], "parameters": {name: globals()[name] for name in attempt["parameters"]}}
+receipt["execution_count"] = len(In) - 1
 json.dump(receipt | {"verdicts": [verdict]}, open(attempt["receipt"], "w"))"""
 
 
@@ -43,13 +46,18 @@ def test_a_run_shows_its_progress_its_files_and_its_verdicts(tour, tmp_path):
     assert result.exit_code == 0  # a claim that does not hold is a result
     assert lines[:2] == [f"10_tour at smoke: cell {number}/2" for number in (1, 2)]
     assert lines[2].startswith("10_tour at smoke: vicreg 40/40, ")
+    folder = (tmp_path / "out" / "latest").resolve()
     assert lines[3:6] == [
-        f"notebook  {tmp_path / 'out' / '10_tour.ipynb'}",
-        f"report    {tmp_path / 'out' / '10_tour.html'}",
-        f"record    {tmp_path / 'out' / 'run.json'}",
+        f"notebook  {folder / '10_tour.ipynb'}",
+        f"report    {folder / '10_tour.html'}",
+        f"record    {folder / 'run.json'}",
     ]
     assert lines[6] == "✗ does not hold: Rank falls. (rank 0.612)"
     assert all(Path(line.split(maxsplit=1)[1]).is_file() for line in lines[3:6])
+    again = sslens("run", tour, "-p", "steps", "7", "--profile", "smoke", "--out", tmp_path / "out").stdout.splitlines()
+    assert again[:4] == lines[3:7] and re.fullmatch(
+        r"this run is there already, of [0-9T:+-]{25}; --again repeats it", again[4]
+    )
 
 
 def test_a_failed_run_exits_with_4_and_one_reason(tmp_path):
@@ -60,9 +68,23 @@ def test_a_failed_run_exits_with_4_and_one_reason(tmp_path):
     assert result.stderr.startswith("failed: cell 2 ('1 / 0') raised ZeroDivisionError: division by zero\n")
 
 
+@pytest.mark.parametrize("status", ["complete", "failed"])
+def test_text_from_data_and_exceptions_does_nothing_to_the_terminal(status, monkeypatch):
+    wild = "\x1b[2J\u202eturned\x9b\nnext"
+    given = {"notebook": "a.ipynb", "profile": "smoke", "parameters": {}, "started": "", "seconds": 1.0, "nonce": ""}
+    given |= {"cell_seconds": [], "verdicts": [{"line": wild}], "reason": wild, "note": wild}
+    record = RunRecord(status=status, folder=Path("/runs/\x1b[2J"), **given)
+    monkeypatch.setattr("sslens.headless.run.run_notebook", lambda *_, **__: record)
+    result = sslens("run", "\x1b[2J.ipynb")
+    said = result.stdout + result.stderr
+    assert said.count("\\x1b[2J\\u202eturned\\x9b\\nnext") == 2  # the note, and the reason or the verdict
+    assert not [letter for letter in said.replace("\n", "") if not letter.isprintable()]
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
-    [(["-p", "stpes", "7"], "Did you mean 'steps'?"), (["-p", "steps", "7.0"], "written in decimal digits"),
+    [(["--timeout", "0"], "timeout must be an int in [1, 604800]. Got 0."),
+     (["-p", "stpes", "7"], "Did you mean 'steps'?"), (["-p", "steps", "7.0"], "written in decimal digits"),
      (["-p", "steps", "1", "-p", "steps", "2"], "given once per name"),
      (["--profile", "smok"], "Did you mean 'smoke'?"), (["-p", "flag", "maybe"], "true or false")],
 )  # fmt: skip

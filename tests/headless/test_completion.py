@@ -13,7 +13,8 @@ VERDICT |= {"mean": 0.5, "low": None, "high": None, "line": "? undecided: Rank f
 
 
 def judged(folder, cells=None, verdict=VERDICT, **receipt):
-    written = {"nonce": "n", "parameters": {"rate": 0.1, "flag": True}, "verdicts": [verdict]} | receipt
+    written = {"nonce": "n", "parameters": {"rate": 0.1, "flag": True}, "verdicts": [verdict]}
+    written |= {"execution_count": 2} | receipt
     (folder / "receipt.json").write_text(json.dumps(written))
     cells = cells or [new_code_cell("a", execution_count=1), new_code_cell(" "), new_code_cell("b", execution_count=2)]
     given = {"rate": 0.1, "flag": True}
@@ -46,7 +47,8 @@ def test_an_error_output_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "receipt",
-    [{"nonce": "m"}, {"nonce": None}, {"parameters": {}}, {"parameters": []}, {"parameters": {"rate": 0.1}},
+    [{"execution_count": 1}, {"execution_count": None}, {"execution_count": "2"}, {"execution_count": 3},
+     {"nonce": "m"}, {"nonce": None}, {"parameters": {}}, {"parameters": []}, {"parameters": {"rate": 0.1}},
      {"parameters": {"rate": 0.1 + 1e-16, "flag": 1}}, {"parameters": {"rate": 0.10000000000000002, "flag": True}},
      {"parameters": {"rate": 0.1, "flag": True, "more": 1}}, {"verdicts": None}, {"verdicts": [3]}],
 )  # fmt: skip
@@ -77,8 +79,9 @@ def test_so_is_one_that_the_claims_module_writes(value, others, tmp_path):
     assert judged(tmp_path, verdict=claim.judge(DataArray([value, *others], dims="seed")).record()) == ""
 
 
-def test_a_torn_receipt_is_refused(tmp_path):
-    (tmp_path / "receipt.json").write_text('{"nonce": "n", "para')
+@pytest.mark.parametrize("content", ['{"nonce": "n", "para', "[" * 100_000, "null", "\udcff", "[]", "{}"])
+def test_a_torn_receipt_is_refused(content, tmp_path):
+    (tmp_path / "receipt.json").write_text(content, errors="surrogateescape")
     cells = [new_code_cell("a", execution_count=1)]
     reason = refusal(new_notebook(cells=cells), tmp_path / "receipt.json", nonce="n", parameters={})
     assert reason == "the receipt is not what sslens.claims.receipt writes"

@@ -21,7 +21,7 @@ VERDICT = {"sentence": "Rank falls.", "source": "Paper", "quantity": "rank", "ho
 VERDICT |= {"low": None, "high": None, "line": "✓ holds: Rank falls."}
 # what sslens.claims.receipt does, without the seconds that importing torch takes in every kernel
 RECEIPT = f"""attempt = json.load(open(os.environ["SSLENS_ATTEMPT"]))
-receipt = {{"nonce": attempt["nonce"], "parameters": {{"profile": profile}}}}
+receipt = {{"nonce": attempt["nonce"], "parameters": {{"profile": profile}}, "execution_count": len(In) - 1}}
 verdict = json.loads({json.dumps(VERDICT)!r})
 json.dump(receipt | {{"verdicts": [verdict]}}, open(attempt["receipt"], "w"))"""
 CELLS = (

@@ -12,7 +12,9 @@ from plotly.offline import get_plotlyjs
 from sslens.figures.theme import PLOTLY
 from sslens.headless.cli import main
 from sslens.headless.mail import mailable
-from sslens.types import InputError
+from sslens.headless.record import RunRecord
+from sslens.store import checksums, seal
+from sslens.types import DamagedFile, InputError, UnknownName
 
 
 @pytest.fixture
@@ -22,8 +24,11 @@ def run(tmp_path):
     folder.mkdir()
     shown = new_output("display_data", {PLOTLY: json.loads(go.Figure(go.Bar(y=[1])).to_json())})
     nbformat.write(new_notebook(cells=[new_code_cell("figure", outputs=[shown])]), folder / "10_tour.ipynb")
-    (folder / "run.json").write_text(json.dumps({"notebook": "10_tour.ipynb"}))
     (folder / "10_tour.html").write_text("shared")
+    facts = {"notebook": "10_tour.ipynb", "profile": "lesson", "parameters": {}, "verdicts": [], "reason": ""}
+    times = {"started": "2030-01-01T00:00:00+00:00", "seconds": 1.0, "cell_seconds": [], "nonce": "a"}
+    record = RunRecord(status="complete", folder=folder, **facts, **times)
+    seal(folder, record.sidecar() | {"sha256": checksums(folder)})
     return folder
 
 
@@ -41,13 +46,21 @@ def test_a_run_gives_one_file_and_stays_as_it_was(run, name, tmp_path, monkeypat
 
 def test_a_file_that_is_no_report_is_not_replaced(run):
     with pytest.raises(InputError, match="no other file"):
-        mailable(run, run)
+        mailable(str(run), run)
     assert (run / "10_tour.html").read_text() == "shared"
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"notebook": 3}', '{"notebook": "../../x.ipynb"}', "[" * 100_000])
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"notebook": 3}', "[" * 100_000])
 def test_what_is_no_run_is_refused(content, tmp_path):
     (tmp_path / "run.json").write_text(content)
-    for place in (tmp_path, tmp_path / "run.json", tmp_path / "none"):
-        with pytest.raises(InputError, match="run must be a run's folder"):
-            mailable(place, tmp_path)
+    for place in (tmp_path, tmp_path / "run.json"):
+        with pytest.raises(DamagedFile, match="a manifest that sslens wrote"):
+            mailable(str(place), tmp_path)
+    with pytest.raises(UnknownName, match="RUN must be one of"):
+        mailable(str(tmp_path / "no" / "run"), tmp_path)
+
+
+def test_a_run_whose_notebook_was_altered_is_refused(run, tmp_path):
+    (run / "10_tour.ipynb").write_text("{}")
+    with pytest.raises(DamagedFile, match="SHA-256"):
+        mailable(str(run), tmp_path)

@@ -18,7 +18,7 @@ from tests.house.reading import (
 
 WITHOUT_EXAMPLES = {"", "figures", "interactive", "headless", "studies"}
 """The rooms that are shown in notebooks rather than by an example; all others are rooms of numbers."""
-ENTRIES = {"sslens.train.worker", "sslens.train.workers"}
+ENTRIES = {"sslens.train.worker", "sslens.train.workers", "sslens.__main__"}
 """Processes of their own: what they do is shown by ``train.record_all``."""
 SHAPED = {
     "Float",

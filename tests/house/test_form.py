@@ -41,6 +41,10 @@ EXCEPTIONS = {
         "keyword_only",
         "sslens.views.draws.draw",
     ): "agreed signature: recipe, count, generator, as in every function that draws",
+    (
+        "six_parameters",
+        "sslens.headless.run.run_notebook",
+    ): "what the command line offers, a word for each, and who watches",
     ("abstract_or_final", "sslens.types.InputError"): "the one error to catch; its few subclasses say more",
 }
 """Where a rule made the code worse: rule and name, and why."""

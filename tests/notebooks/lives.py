@@ -49,7 +49,7 @@ def headless(notebook, folder):
     """Run the notebook at the smoke profile as a person would from a terminal; the folder of its results."""
     done = _python("sslens", "run", notebook, "--profile", "smoke", "--out", folder / "out", folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "out"
+    return folder / "out" / "latest"
 
 
 def frozen(notebook, folder, **variables):

@@ -4,6 +4,7 @@ import json
 import math
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -11,7 +12,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sslens import datasets, fingerprint, trace
+from sslens import datasets, fingerprint, store, trace
 from sslens.encoders import MLP
 from sslens.objectives import CrossEntropy, SimCLR
 from sslens.runtime import data_root
@@ -140,20 +141,110 @@ def test_a_killed_recording_goes_on_and_ends_in_the_same_bits(tmp_path):
     same([last], [wanted])
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest"])
-def test_a_damaged_run_is_set_aside_and_trained_anew(tmp_path, damage):
-    first = record(tiny(), tmp_path / "run")
-    name = "run.json" if damage == "manifest" else "snapshot-0000002.safetensors"
-    file = tmp_path / "run" / name
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    changed = {"flip": content, "truncate": content[:-7], "manifest": content[:40]}
-    file.unlink() if damage == "remove" else file.write_bytes(changed[damage])
-    with pytest.warns(UserWarning, match="set aside in run.damaged-0 and trained anew"):
-        again = record(tiny(), tmp_path / "run")
+def flipped(file, word):
+    content = file.read_bytes()
+    place = content.index(word) + len(word) // 2
+    file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+
+
+def emptied(file):
+    file.unlink()
+    file.mkdir()
+
+
+MANIFEST, SNAPSHOT = "run.json", "snapshot-0000002.safetensors"
+DAMAGES = {
+    "a bit of a snapshot": lambda run: flipped(run / SNAPSHOT, (run / SNAPSHOT).read_bytes()[-9:]),
+    "a bit of the config": lambda run: flipped(run / MANIFEST, b"vicreg"),
+    "a digit of the config": lambda run: flipped(run / MANIFEST, b'"seed": 0'[-1:]),
+    "a bit of the provenance": lambda run: flipped(run / MANIFEST, b"2.13.0"),
+    "a bit of the class names": lambda run: flipped(run / MANIFEST, b'"7"'),
+    "a truncated snapshot": lambda run: (run / SNAPSHOT).write_bytes((run / SNAPSHOT).read_bytes()[:-7]),
+    "no snapshot": lambda run: (run / SNAPSHOT).unlink(),
+    "a truncated manifest": lambda run: (run / MANIFEST).write_bytes((run / MANIFEST).read_bytes()[:40]),
+    "an empty manifest": lambda run: (run / MANIFEST).write_bytes(b""),
+    "deep JSON": lambda run: (run / MANIFEST).write_text("[" * 100_000 + "]" * 100_000),
+    "null": lambda run: (run / MANIFEST).write_text("null"),
+    "files that are a list": lambda run: store.seal(run, store.read_sealed(run) | {"files": []}),
+    "files that are null": lambda run: store.seal(run, store.read_sealed(run) | {"files": None}),
+    "no files": lambda run: store.seal(run, store.read_sealed(run) | {"files": {}}),
+    "a config that no longer fits its name": lambda run: store.seal(run, store.read_sealed(run) | {"config": {}}),
+    "a folder in place of a snapshot": lambda run: emptied(run / SNAPSHOT),
+    "a folder in place of the manifest": lambda run: emptied(run / MANIFEST),
+    "a file in place of the run": lambda run: (shutil.rmtree(run), run.write_text("mine")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_run_is_set_aside_and_trained_anew(damage):
+    first = record(tiny())
+    (run,) = (path.parent for path in (data_root() / "cache" / FOLDER).glob("*/run.json"))
+    DAMAGES[damage](run)
+    with pytest.warns(UserWarning, match=rf"set aside in {run.name}\.damaged-0 and trained anew"):
+        again = record(tiny())
     same(first, again)
-    assert (tmp_path / "run.damaged-0").is_dir()
-    same(first, record(tiny(), tmp_path / "run"))
+    aside = run.with_name(f"{run.name}.damaged-0")
+    assert aside.exists() and (aside.is_file() or len(list(aside.iterdir())) > 1)
+    same(first, record(tiny()))
+
+
+def test_damaged_runs_are_found_out_before_the_missing_ones_are_trained(monkeypatch):
+    record(tiny())
+    flipped(runs()[0] / MANIFEST, b"vicreg")
+    monkeypatch.setenv("SSLENS_CORES", "1")
+    begun = counted(monkeypatch, cache, "_recorded")
+    with pytest.warns(UserWarning, match="set aside"):
+        record_all([tiny(), tiny(seed=1)])
+    assert len(begun) == 4  # each was trained with the missing ones and then read
+
+
+# A place for what is recorded
+
+
+def test_a_place_that_cannot_keep_a_run_is_refused_before_anything_is_trained(tmp_path, monkeypatch, untrainable):
+    untrainable()
+    (tmp_path / "file").touch()
+    for root in (tmp_path / "file", tmp_path / "file" / "below", "/proc/nowhere"):
+        monkeypatch.setenv("SSLENS_DATA", str(root))
+        for call in (lambda: record(tiny()), lambda: record_all([tiny(), tiny(seed=1)])):
+            with pytest.raises(InputError, match="cache must be a folder that can be written to"):
+                call()
+
+
+def test_a_disk_without_room_for_all_the_runs_is_refused_before_anything_is_trained(monkeypatch, untrainable):
+    untrainable()
+    usage = shutil.disk_usage("/")._replace(free=cache.ROOM + cache.space(prepare(tiny())) // 2)
+    monkeypatch.setattr("sslens.places.shutil.disk_usage", lambda _: usage)
+    for call in (lambda: record(tiny()), lambda: record_all([tiny(), tiny(seed=1)])):
+        with pytest.raises(InputError, match=r"cache must be on a disk with \d+ MB to spare"):
+            call()
+
+
+def test_space_is_what_a_trace_takes():
+    config = tiny(encoder=MLP(width=64), snapshots={"count": 7, "spacing": "linear"})
+    taken = sum(path.stat().st_size for path in _folder_of(record(config)).glob("*"))
+    assert taken <= cache.space(prepare(config)) <= 2 * taken
+
+
+def _folder_of(run):
+    return next(path for path in runs() if trace.load(path).config == run.config)
+
+
+def test_a_disk_that_fills_up_meanwhile_keeps_what_was_recorded(monkeypatch):
+    config = tiny(snapshots={"count": 7, "spacing": "linear"})
+    real, count = trace.Trace.save, iter(range(100))
+
+    def save(self, path):
+        if next(count) == 4:
+            raise OSError(28, "No space left on device")
+        real(self, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trace.Trace, "save", save)
+        with pytest.raises(InputError, match=r"No space left on device\. What was recorded before step 4 is whole"):
+            record(config)
+    assert trace.load(runs()[0]).steps == [0, 1, 2, 3]
+    assert record(config).status == "complete"
 
 
 # Loaded once

@@ -289,3 +289,10 @@ def test_the_ranges_of_a_config_are_annotations_that_a_runner_can_read():
         if hasattr(kind, "__dataclass_fields__"):
             assert all(annotation is not None for annotation in fields_of(kind).values())
     assert fields_of(Optimisation)["steps"] == Annotated[int, Range(0, 10**6)]
+
+
+@pytest.mark.parametrize("name", ["cls", "self", "profile"])
+def test_names_of_pythons_own_arguments_are_fields_that_a_config_does_not_have(name):
+    for call in (Config, Config().changed, VICReg):
+        with pytest.raises(UnknownName, match=f"Got {name!r}"):
+            call(**{name: 1})

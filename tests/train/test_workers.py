@@ -1,5 +1,6 @@
 """Many runs at once: trained beside each other, ended with their parent, refused before the first is trained."""
 
+import json
 import os
 import signal
 import subprocess
@@ -58,7 +59,7 @@ def started(seed):
     return any(
         len(trace.load(path.parent).snapshots) > 2
         for path in folder.glob("*/run.json")
-        if f'"seed":{seed},' in path.read_text()
+        if json.loads(path.read_text())["config"]["seed"] == seed
     )
 
 

@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from papermill.execute import ERROR_MARKER_TAG
 from traitlets.config import Config
 
+from sslens.headless.bounded import ENGINE
 from sslens.headless.completion import refusal
 from sslens.headless.notebook import EXPECTED, INJECTED, cell_name, code_cells, is_code, may_raise, read_notebook, tags
 from sslens.headless.parameters import resolve
@@ -86,22 +87,27 @@ class Attempt:
     @property
     def source(self) -> Path:
         """The notebook that the kernel's client reads."""
-        return self.staging / "source" / self.request.path.name
+        return self.work / "source" / self.executed.name
+
+    @property
+    def work(self) -> Path:
+        """What is needed while the notebook runs and not afterwards; in a folder, so that no result has its name."""
+        return self.staging / "work"
 
     @property
     def executed(self) -> Path:
         """The notebook with its outputs."""
-        return self.staging / self.request.path.name
+        return self.staging / f"{self.request.path.stem}.ipynb"
 
     @property
     def message(self) -> Path:
         """What the notebook's last cell is to answer, and where."""
-        return self.staging / "attempt.json"
+        return self.work / "attempt.json"
 
     @property
     def receipt(self) -> Path:
         """What the notebook's last cell writes."""
-        return self.staging / "receipt.json"
+        return self.work / "receipt.json"
 
     @property
     def results(self) -> Path:
@@ -111,7 +117,7 @@ class Attempt:
     @property
     def training(self) -> Path:
         """Where a training loop writes how far it is."""
-        return self.staging / "progress.json"
+        return self.work / "progress.json"
 
     def verdicts(self) -> list[dict[str, Any]]:
         """The verdicts in the receipt of a complete attempt."""
@@ -124,7 +130,7 @@ def execute(attempt: Attempt, progress: Progress | None = None) -> str:
     if progress is not None:
         progress.begin(len(code_cells(request.notebook)), attempt.training, profile=request.parameters["profile"])
     try:
-        attempt.source.parent.mkdir()
+        attempt.source.parent.mkdir(parents=True)
         nbformat.write(_tagged(request.notebook), attempt.source)
         with environment(_variables(attempt)):
             _papermill(attempt, watch)
@@ -245,6 +251,7 @@ def _execute_notebook(attempt: Attempt, watch: _Watch) -> None:
         source,
         executed,
         attempt.request.parameters,
+        engine_name=ENGINE,
         kernel_name="python3",
         language="python",
         progress_bar=False,

@@ -1,12 +1,20 @@
 """The command ``sslens``. Everything heavy is imported by the command that needs it, so that help comes at once."""
 
 import keyword
+import os
 import re
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
 import click
+
+from sslens.headless.runs_cli import runs
+from sslens.headless.shown import harmless, short
 
 NOTEBOOK, STUDY = Path("notebooks/_template.ipynb"), Path("lib/sslens/studies/_template.py")
 """What ``sslens new`` copies, in a checkout."""
@@ -14,21 +22,42 @@ NOTEBOOK, STUDY = Path("notebooks/_template.ipynb"), Path("lib/sslens/studies/_t
 
 @final
 class _Commands(click.Group):
-    """Turns our own errors into one line and an exit code: 2 for a wrong input, 130 for Ctrl-C."""
+    """Turns our own errors into one line and an exit code: 2 for a wrong input, 130 for Ctrl-C, 143 for SIGTERM."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
             click.echo("stopped; nothing half-written is left", err=True)
-            ctx.exit(130)
+            ctx.exit(128 + (stopped.args[0] if stopped.args else signal.SIGINT))
         except ValueError as error:
             from sslens.types import InputError
 
             if not isinstance(error, InputError):
                 raise
-            click.echo(f"error: {error}", err=True)
+            click.echo(f"error: {harmless(error)}", err=True)
             ctx.exit(2)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Inside, Ctrl-C, SIGTERM and a closed terminal clear away what was begun; a second one does not wait for that."""
+    before = {}
+
+    def stop(number: int, _: object) -> None:
+        for each in before:
+            signal.signal(each, lambda again, _: os._exit(128 + again))
+        raise KeyboardInterrupt(number)
+
+    here = threading.current_thread() is threading.main_thread()  # only there signals can be met
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if here else ():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,8 +71,10 @@ def main() -> None:
 @click.option(
     "--profile", default="lesson", show_default=True, metavar="smoke|lesson|full", help="How much to compute."
 )
-@click.option("--out", metavar="DIR", help="Folder of the results.")
-def run(notebook: str, parameters: tuple[tuple[str, str], ...], *, profile: str, out: str | None) -> None:
+@click.option("--out", metavar="DIR", help="Folder in which the run's own folder appears; by default data/runs.")
+@click.option("--again", is_flag=True, help="Compute the run beside the one that is there already.")
+@click.option("--timeout", default=1800, show_default=True, metavar="SECONDS", help="What a single cell may take.")
+def run(notebook: str, parameters: tuple[tuple[str, str], ...], *, timeout: int, **options: Any) -> None:
     """Execute NOTEBOOK headless; keep the executed notebook, a report and the verdicts."""
     from sslens.headless.run import run_notebook
     from sslens.headless.terminal import Screen
@@ -52,10 +83,12 @@ def run(notebook: str, parameters: tuple[tuple[str, str], ...], *, profile: str,
     names = [name for name, _ in parameters]
     if len(set(names)) < len(names):
         raise InputError("-p", names, "given once per name")
-    with Screen(Path(notebook).stem) as screen:
-        record = run_notebook(notebook, dict(parameters), profile=profile, out=out, progress=screen)
+    with _stoppable(), Screen(Path(notebook).stem) as screen:
+        record = run_notebook(notebook, dict(parameters), timeout=timeout, progress=screen, **options)
+    if record.note:
+        click.echo(harmless(record.note), err=True)
     if record.status == "failed":
-        click.echo(f"failed: {record.reason}\nwhat there is of it lies in {_short(record.folder)}", err=True)
+        click.echo(f"failed: {harmless(record.reason)}\nwhat there is of it lies in {short(record.folder)}", err=True)
         sys.exit(4)
     _show(record)
 
@@ -63,18 +96,15 @@ def run(notebook: str, parameters: tuple[tuple[str, str], ...], *, profile: str,
 def _show(record: Any) -> None:
     stem = Path(record.notebook).stem
     for what, name in {"notebook": f"{stem}.ipynb", "report": f"{stem}.html", "record": "run.json"}.items():
-        click.echo(f"{what:9} {_short(record.folder / name)}")
+        click.echo(f"{what:9} {short(record.folder / name)}")
     for verdict in record.verdicts:
-        click.echo(verdict["line"])
-    click.echo(f"complete after {record.seconds:.0f} s")
-    from sslens.headless.old_caches import announcement
+        click.echo(harmless(verdict["line"]))
+    said = f"this run is there already, of {record.started}; --again repeats it"
+    click.echo(said if record.there_already else f"complete after {record.seconds:.0f} s")
+    from sslens.headless.litter import announcement
 
     if words := announcement():
         click.echo(words)
-
-
-def _short(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 @main.command()
@@ -82,23 +112,16 @@ def _short(path: Path) -> Path:
 def report(run: str) -> None:
     """Make the report of RUN anew, in this folder, as one file that can be mailed.
 
-    RUN is the folder of a run's results, its run.json, or an executed notebook.
+    RUN is named as for `sslens runs show`: a path, a name, the beginning of a name or key, or latest. An executed
+    notebook will do, too.
     """
     from sslens.headless.mail import mailable
 
-    page = mailable(Path(run), Path())
-    click.echo(f"{page}: one file, {page.stat().st_size / 1e6:.1f} MB")
+    page = mailable(run, Path())
+    click.echo(f"{short(page)}: one file, {page.stat().st_size / 1e6:.1f} MB")
 
 
-@main.command()
-def clean() -> None:
-    """Remove the caches of version 0.1, which nobody reads any more."""
-    from sslens.headless.old_caches import clean as remove
-
-    found = remove()
-    for folder, size in found.items():
-        click.echo(f"removed {_short(folder)}: {size / 1e6:,.0f} MB")
-    click.echo(f"{sum(found.values()) / 1e6:,.0f} MB in all" if found else "there is nothing to remove")
+main.add_command(runs)
 
 
 @main.command()
@@ -114,7 +137,8 @@ def doctor() -> None:
     rows = checkup()
     for row in rows:
         colour = "green" if row.state == "ok" else "red" if row.needed else "yellow"
-        table.add_row(f"[{colour}]{row.state}[/]", row.what, escape(row.found), escape(row.mend))
+        words = (escape(harmless(each)) for each in (row.found, row.mend))
+        table.add_row(f"[{colour}]{row.state}[/]", row.what, *words)
     Console().print(table)
     sys.exit(any(row.needed and row.state != "ok" for row in rows))
 
@@ -140,7 +164,7 @@ def new(name: str) -> None:
             raise InputError("NAME", name, "the name of no existing notebook or study", f"({path} is there)")
     for path, text in begun.items():
         path.write_text(text)
-        click.echo(f"{path} is yours")
+        click.echo(f"{short(path)} is yours")
 
 
 @main.command()
@@ -149,10 +173,11 @@ def notebooks(to: str) -> None:
     """Copy the notebooks into a folder of your own."""
     from sslens.headless.copy_notebooks import copy_notebooks
 
-    copies = copy_notebooks(Path(to))
+    with _stoppable():
+        copies = copy_notebooks(Path(to))
     for path in copies:
-        click.echo(path)
-    click.echo(f"{len(copies)} notebooks are yours; sslens run {copies[0]} executes the first")
+        click.echo(short(path))
+    click.echo(f"{len(copies)} notebooks are yours; sslens run {short(copies[0])} executes the first")
 
 
 @main.command()
@@ -168,9 +193,9 @@ def freeze(names: tuple[str, ...], *, check: bool, reference: bool) -> None:
     if check:
         sys.exit(any([_say_what_is_stale(path) for path in paths]))
     for path in paths:
-        with Screen(path.stem) as screen:
+        with _stoppable(), Screen(path.stem) as screen:
             changed = freeze_notebook(path, lesson=not reference, progress=screen)
-        click.echo("\n".join(f"{_short(each)}: changed" for each in changed) or f"{path}: as it was")
+        click.echo("\n".join(f"{short(each)}: changed" for each in changed) or f"{short(path)}: as it was")
 
 
 def _notebook(name: str) -> Path:
@@ -183,8 +208,8 @@ def _say_what_is_stale(path: Path) -> bool:
 
     stale = staleness(path)
     reasons = {"lesson": stale.lesson, "reference": stale.reference}
-    said = [f"{path}: the {what} {reason}" for what, reason in reasons.items() if reason]
-    click.echo("\n".join(said) or f"{path}: up to date")
+    said = [f"{short(path)}: the {what} {reason}" for what, reason in reasons.items() if reason]
+    click.echo("\n".join(said) or f"{short(path)}: up to date")
     return bool(said)
 
 

@@ -18,16 +18,17 @@ def refusal(notebook: NotebookNode, receipt: Path, *, nonce: str, parameters: Ma
     """Why an executed notebook does not count as complete, in one sentence; empty where it does.
 
     Complete means: the code cells were executed 1, 2, 3, ... without a gap, none has an error output unless it is
-    tagged ``raises-exception``, papermill flagged no exception, and the receipt written by the last cell echoes this
-    attempt's nonce and parameters, with every number of its verdicts finite, or none to be had because a repetition
-    diverged.
+    tagged ``raises-exception``, papermill flagged no exception, and the receipt, written by the last cell, echoes this
+    attempt's nonce, that cell's number in the kernel and the parameters, with every number of its verdicts finite, or
+    none to be had because a repetition diverged.
 
     >>> import nbformat
     >>> cell = nbformat.v4.new_code_cell("x = 1")
     >>> refusal(nbformat.v4.new_notebook(cells=[cell]), Path("receipt.json"), nonce="a", parameters={})
     "cell 1 ('x = 1') was not run"
     """
-    return _cells(notebook) or _receipt(receipt, nonce, parameters=parameters)
+    last = [cell.execution_count for cell in notebook.cells if is_code(cell)][-1:]
+    return _cells(notebook) or _receipt(receipt, nonce, parameters=parameters, last=last)
 
 
 def _cells(notebook: NotebookNode) -> str:
@@ -50,16 +51,19 @@ def _cell_fault(cell: NotebookNode, count: int) -> str:
     return "" if cell.execution_count == count else f"was run out of order, as number {cell.execution_count}"
 
 
-def _receipt(path: Path, nonce: str, *, parameters: Mapping[str, Any]) -> str:
-    if not path.is_file():
+def _receipt(path: Path, nonce: str, *, parameters: Mapping[str, Any], last: list[int]) -> str:
+    if not path.exists():
         return "no receipt: the last cell must call sslens.claims.receipt(globals())"
     try:
         receipt = json.loads(path.read_text(encoding="utf-8"))
         found, echoed, verdicts = receipt["nonce"], dict(receipt["parameters"]), list(receipt["verdicts"])
-    except (ValueError, KeyError, TypeError):
+        number = receipt["execution_count"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "the receipt is not what sslens.claims.receipt writes"
     if found != nonce:
         return "the receipt is of another attempt"
+    if [number] != last:
+        return f"the receipt was written when cell {number} of the kernel ran, not by the last cell, its cell {last[0]}"
     if set(echoed) != set(parameters):
         return f"the receipt speaks of the parameters {sorted(echoed)}, the notebook has {sorted(parameters)}"
     for name, given in parameters.items():

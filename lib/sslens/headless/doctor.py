@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from sslens import runtime
-from sslens.headless.old_caches import old_caches
+from sslens.headless.litter import of_version_01
 from sslens.types import InputError
 
 INSTALL = 'pip install --editable ".[lab,test]" in the checkout, or make test'
@@ -130,9 +130,9 @@ def _browser() -> Row:
 
 
 def _old_caches() -> Iterator[Row]:
-    if size := sum(old_caches().values()):
+    if size := sum(each.bytes for each in of_version_01()):
         found = f"{size / 1e6:,.0f} MB of version 0.1, not read any more"
-        yield Row("old caches", found, "wrong", "sslens clean removes them", needed=False)
+        yield Row("old caches", found, "wrong", "sslens runs clean removes them", needed=False)
 
 
 def _folder() -> Row:

@@ -69,8 +69,23 @@ def _of_study(study: ModuleType, notebook: NotebookNode, *, name: str) -> dict[s
         setting = study.Setting.of(resolve(notebook, {}, profile="lesson", name=name))
         configs = study.configs(setting)
     runs = {run: config.to_json() for run, config in configs.items()}
+    return {"code": library_of(notebook, name), "runs": runs}
+
+
+def library_of(notebook: NotebookNode, name: str) -> str:
+    """32 hexadecimal digits of the code that a notebook takes from this library, itself and through its study.
+
+    Raises:
+        InputError: a file of the library was changed since this process began.
+
+    >>> import nbformat
+    >>> cell = nbformat.v4.new_code_cell("from sslens.measures import spectrum; spectrum.rankme")
+    >>> len(library_of(nbformat.v4.new_notebook(cells=[cell]), "99_nobody_asks_this"))
+    32
+    """
+    study = studies.of_notebook(name)
     taken = taken_by("\n".join(filter(_is_python, _sources(notebook))))
-    return {"code": of_modules(study.__name__, *taken, through_faces=True), "runs": runs}
+    return of_modules(*([] if study is None else [study.__name__]), *taken, through_faces=True)
 
 
 def stale_lesson(notebook: NotebookNode, name: str) -> str:

@@ -1,79 +1,57 @@
 """Headless runs of a notebook: strict parameters in, an executed notebook, a report and a record out, or a reason."""
 
-import hashlib
-import importlib.metadata
-import json
-import platform
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Annotated, Any
 
 import nbformat
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from nbformat import NotebookNode
 
 from sslens.headless.attempt import PATIENCE, Attempt, Progress, Request, execute
-from sslens.headless.notebook import code_cells, read_notebook
+from sslens.headless.commit import of_the_checkout
+from sslens.headless.identity import Identity, readable_name
+from sslens.headless.notebook import INJECTED, code_cells, outputs_of, read_notebook, tags
+from sslens.headless.record import FAILED, LATEST, STAGED, RunRecord, stored_run
 from sslens.headless.report import with_pictures, write_report
+from sslens.headless.shown import hidden, hidden_within
+from sslens.places import alone, point, publish, require_room, set_aside
 from sslens.runtime import data_root
-from sslens.store import load_arrays, write_atomic
-from sslens.types import DamagedFile, InputError
+from sslens.store import checksums, load_arrays, seal, write_atomic
+from sslens.types import DamagedFile, InputError, Range, checked
 
-PACKAGES = ("sslens", "torch", "numpy", "scipy", "scikit-learn", "plotly", "papermill", "ipykernel")
-"""Whose versions a run's sidecar records."""
-
-
-@final
-@dataclass(frozen=True)
-class RunRecord:
-    """What is kept of a run, as in its ``run.json``."""
-
-    status: Literal["complete", "failed"]
-    reason: str
-    """Why it failed, in one sentence; empty for a complete run."""
-    folder: Path
-    """Where its files lie."""
-    notebook: str
-    profile: str
-    parameters: dict[str, Any]
-    verdicts: list[dict[str, Any]]
-    started: str
-    """UTC, ISO 8601."""
-    seconds: float
-    cell_seconds: list[float | None]
-    """Of each code cell in order; None where it was not run."""
-    nonce: str
-
-    def sidecar(self) -> dict[str, Any]:
-        """The record as JSON values with the versions of what computed it; no absolute paths."""
-        record = {name: value for name, value in asdict(self).items() if name != "folder"}
-        versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-        return record | {"versions": versions, "python": platform.python_version(), "platform": platform.platform()}
+LONGEST = 7 * 24 * 3600
+"""Seconds that a cell may be given."""
+BREATH = 2000
+"""Characters of a reason: what a program says of its failure may have no end."""
 
 
-def run_notebook(
+def run_notebook(  # noqa: PLR0913 - what the command line offers, a word for each
     path: Path | str,
     parameters: Mapping[str, Any],
     *,
     profile: str = "lesson",
     out: Path | str | None = None,
+    again: bool = False,
     timeout: int = PATIENCE,
     progress: Progress | None = None,
 ) -> RunRecord:
     """Execute a notebook with parameters and keep what comes out, if it is proven complete.
 
-    A complete run leaves ``<stem>.ipynb``, ``<stem>.html``, ``run.json`` and, where the notebook has labelled arrays,
-    ``results.json`` in ``out`` (a folder of the data root by default). Any other outcome is a record with
-    status "failed" whose files lie in ``out/failed/<nonce>``, ``results.json`` among them where the notebook came to
-    writing it; an earlier good result stays as it was. ``timeout`` is in seconds per cell.
+    A complete run is a folder of its own in ``out`` (``runs`` of the data root by default), which appears by one
+    rename: ``<stem>.ipynb``, ``<stem>.html``, where the notebook has labelled arrays ``results.json``, and the sealed
+    ``run.json`` with the checksums of all. ``latest`` leads to the last one. Runs never replace each other: a run of
+    the same notebook, parameters, library and data is returned as it stands, unless it is damaged, which sets it aside,
+    or ``again`` repeats it beside the first. Any other outcome is a record with status "failed" whose files lie in
+    ``out/failed``. ``timeout`` is in seconds per cell.
 
     Raises:
-        InputError: anything wrong with notebook, parameters, profile or folder; no kernel has been started then.
+        InputError: anything wrong with notebook, parameters, profile, time or folder, or the same run is being computed
+            elsewhere; no kernel has been started then.
         KeyboardInterrupt: stopped by the user; kernel and staged files are gone.
 
     >>> run_notebook("nowhere.ipynb", {})
@@ -81,79 +59,118 @@ def run_notebook(
         ...
     sslens.types.InputError: notebook must be a readable .ipynb file. Got 'nowhere.ipynb'. (No such file or directory)
     """
+    seconds = checked("timeout", timeout, Annotated[int, Range(1, LONGEST)])
     request = Request.of(Path(path), parameters, profile=profile)
-    folder = _folder(request.path, out if out is not None else data_root() / "runs" / f"{request.path.stem}-{profile}")
-    with _staging(folder) as staging:
-        attempt = Attempt(request, staging, timeout)
-        reason = execute(attempt, progress)
-        return _kept(attempt, reason, folder=folder)
-
-
-def _folder(notebook: Path, out: Path | str) -> Path:
-    """Where results go: made, and not where the executed notebook would take the place of its source."""
-    folder = Path(out).absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        is_own = folder.samefile(notebook.resolve().parent)
-    except (OSError, ValueError):
-        raise InputError("out", str(folder), "a folder that can be written to") from None
-    if is_own:
-        raise InputError("out", str(folder), "another folder than the notebook's own", "It would be replaced.")
-    return folder
+    runs = Path(out).absolute() if out is not None else data_root() / "runs"
+    require_room(runs, field="out")
+    identity = Identity.of(request)
+    with _place(runs, readable_name(request, identity), again=again or not identity.is_known) as place:
+        found, note = _found(place)
+        if found is not None:
+            point(runs / LATEST, place.name)
+            return found
+        with _staging(place) as staging:
+            attempt = Attempt(request, staging, seconds)
+            reason = execute(attempt, progress)
+            return _kept(
+                attempt, hidden(reason[:BREATH], staging), place=place, known={"identity": identity, "note": note}
+            )
 
 
 @contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """A fresh folder on the file system of the results, and the sole right to write there; gone at the end."""
+def _place(runs: Path, name: str, *, again: bool) -> Iterator[Path]:
+    """The folder that a run is to become, and the sole right to it; with ``again`` one that is not there yet."""
+    number = 1
+    while True:
+        place = runs / (name if number == 1 else f"{name}-{number}")
+        try:
+            with alone(runs / f".{place.name}.lock", patience=0):
+                if not (again and place.exists()):
+                    yield place
+                    return
+        except Timeout:
+            if not again:
+                hint = "It is there when that one ends; --again computes it a second time."
+                raise InputError("run", place.name, "one that nobody else is computing right now", hint) from None
+        number += 1
+
+
+def _found(place: Path) -> tuple[RunRecord | None, str]:
+    """The run as it stands, or nothing; a damaged one is set aside, which is said."""
+    if not place.exists():
+        return None, ""
     try:
-        lock = FileLock(folder / ".lock").acquire(blocking=False)
-        for left in folder.glob(".staging-*"):  # of a runner that was killed: who holds the lock is alone here
-            shutil.rmtree(left, ignore_errors=True)
-        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=folder))
-    except Timeout:
-        raise InputError("out", str(folder), "a folder that no other run is writing to") from None
-    except (OSError, ValueError):
-        raise InputError("out", str(folder), "a folder that can be written to") from None
-    with lock:
-        try:
-            yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        return stored_run(place), ""
+    except DamagedFile as damage:
+        aside = set_aside(place)
+        return None, f"{hidden(str(damage))} That run is set aside in {aside.name}, and was computed anew."
 
 
-def _kept(attempt: Attempt, reason: str, *, folder: Path) -> RunRecord:
-    """Put the files of a run where they belong: a complete one in place of the last one, a failed one aside."""
-    notebook = _tidied(attempt.executed, attempt.request.path.resolve().parent)
-    report = attempt.executed.with_suffix(".html")
+@contextmanager
+def _staging(place: Path) -> Iterator[Path]:
+    """A fresh folder on the file system of the results; gone where something stops the run."""
+    staging = place.with_name(f"{STAGED}{place.name}.{secrets.token_hex(4)}")
+    staging.mkdir()
+    try:
+        yield staging
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+def _kept(attempt: Attempt, reason: str, *, place: Path, known: Mapping[str, Any]) -> RunRecord:
+    """Put the files of a run where they belong; where that cannot be done, they stay where they are."""
+    aside = place.parent / FAILED / f"{place.name}-{attempt.nonce}"
+    try:
+        notebook = _tidied(attempt)
+        reason = reason or hidden(_report(notebook, attempt.executed), attempt.staging)
+        record = _record(attempt, reason, notebook=notebook, folder=aside if reason else place, **known)
+        _tidy_results(attempt, reason)
+        shutil.rmtree(attempt.work, ignore_errors=True)
+        seal(attempt.staging, record.sidecar() | {"sha256": checksums(attempt.staging)})
+        publish(attempt.staging, record.folder)
+    except OSError as error:
+        why = f"it was computed, but could not be put into its place: {error.strerror or error}"
+        folder = _left_behind(attempt.staging, aside)
+        return _record(attempt, reason or why, notebook=nbformat.v4.new_notebook(), folder=folder, **known)
     if not reason:
-        try:
-            write_report(notebook, report)
-        except Exception as error:  # hours of computing are not to be lost because a page could not be made of them
-            reason = f"no report could be written: {type(error).__name__}: {error}"
-    place = folder / "failed" / attempt.nonce if reason else folder
-    record = _record(attempt, reason, notebook=notebook, folder=place)
-    if reason:
-        return _set_aside(attempt, record)
-    files = [path for path in (attempt.executed, report, attempt.results) if path.is_file()]
-    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    (folder / attempt.results.name).unlink(missing_ok=True)  # of an earlier run, when this one has none
-    for path in files:
-        path.replace(folder / path.name)
-    write_atomic(folder / "run.json", _text(record.sidecar() | {"sha256": digests}))
+        point(place.parent / LATEST, place.name)
     return record
 
 
-def _set_aside(attempt: Attempt, record: RunRecord) -> RunRecord:
-    shutil.rmtree(attempt.source.parent, ignore_errors=True)
-    for path in (attempt.message, attempt.training, attempt.receipt):
-        path.unlink(missing_ok=True)
-    if not _readable(attempt.results):
-        attempt.results.unlink(missing_ok=True)
-    write_atomic(attempt.staging / "run.json", _text(record.sidecar()))
-    attempt.staging.chmod(0o755)
-    record.folder.parent.mkdir(exist_ok=True)
-    attempt.staging.rename(record.folder)
-    return record
+def _left_behind(staging: Path, aside: Path) -> Path:
+    """Where the files of a run lie that could not be finished: a rename needs no room on the disk."""
+    try:
+        aside.parent.mkdir(exist_ok=True)
+        return staging.rename(aside)
+    except OSError:
+        return staging
+
+
+def _report(notebook: NotebookNode, executed: Path) -> str:
+    """Why there is no report, or nothing."""
+    if not code_cells(notebook):
+        return ""
+    try:
+        write_report(notebook, executed.with_suffix(".html"))
+    except OSError:
+        raise
+    except Exception as error:  # hours of computing are not to be lost because a page could not be made of them
+        return f"no report could be written: {type(error).__name__}: {error}"
+    return ""
+
+
+def _tidy_results(attempt: Attempt, reason: str) -> None:
+    """Labelled arrays without paths of this machine; of a failed run only those that can be read."""
+    if not attempt.results.is_file():
+        return
+    if reason and not _readable(attempt.results):
+        attempt.results.unlink()
+        return
+    content = attempt.results.read_bytes()
+    tidied = hidden(content.decode(errors="surrogateescape"), attempt.staging).encode(errors="surrogateescape")
+    if tidied != content:
+        write_atomic(attempt.results, tidied)
 
 
 def _readable(results: Path) -> bool:
@@ -164,7 +181,9 @@ def _readable(results: Path) -> bool:
     return True
 
 
-def _record(attempt: Attempt, reason: str, *, notebook: NotebookNode, folder: Path) -> RunRecord:
+def _record(
+    attempt: Attempt, reason: str, *, notebook: NotebookNode, folder: Path, identity: Identity, note: str
+) -> RunRecord:
     cells = code_cells(notebook)
     return RunRecord(
         status="failed" if reason else "complete",
@@ -173,27 +192,36 @@ def _record(attempt: Attempt, reason: str, *, notebook: NotebookNode, folder: Pa
         notebook=attempt.request.path.name,
         profile=attempt.request.parameters["profile"],
         parameters=attempt.request.parameters,
-        verdicts=[] if reason else attempt.verdicts(),
+        verdicts=[] if reason else hidden_within(attempt.verdicts(), attempt.staging),
         started=attempt.started,
         seconds=round(time.monotonic() - attempt.clock, 3),
         cell_seconds=[cell.metadata.get("papermill", {}).get("duration") for cell in cells],
         nonce=attempt.nonce,
+        identity=identity.record(),
+        versions=identity.versions,
+        numerics=identity.numerics,
+        commit=of_the_checkout(),
+        note=note,
     )
 
 
-def _tidied(executed: Path, folder: Path) -> NotebookNode:
-    """The executed notebook, as far as it came, with its folder's pictures and without the paths of this machine."""
+def _tidied(attempt: Attempt) -> NotebookNode:
+    """The executed notebook, as far as it came, with its folder's pictures and without the paths of this machine.
+
+    Those that its author wrote stay.
+    """
     try:
-        notebook = with_pictures(read_notebook(executed), folder)
+        notebook = with_pictures(read_notebook(attempt.executed), attempt.request.path.resolve().parent)
     except InputError:  # the disk was full, or there was no kernel
         return nbformat.v4.new_notebook()
     for name in ("input_path", "output_path"):
         notebook.metadata.get("papermill", {}).pop(name, None)
-    write_atomic(executed, nbformat.writes(notebook) + "\n")
+    notebook.metadata = nbformat.from_dict(hidden_within(notebook.metadata, attempt.staging))
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict(hidden_within(cell.metadata, attempt.staging))
+        if outputs_of(cell):
+            cell.outputs = [nbformat.from_dict(hidden_within(output, attempt.staging)) for output in cell.outputs]
+        if INJECTED in tags(cell) or "papermill-error-cell-tag" in tags(cell):
+            cell.source = hidden(cell.source, attempt.staging)
+    write_atomic(attempt.executed, nbformat.writes(notebook) + "\n")
     return notebook
-
-
-def _text(sidecar: dict[str, Any]) -> str:
-    text = json.dumps(sidecar, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    home = str(Path.home())
-    return text.replace(home, "~") if len(home) > 1 else text

@@ -10,6 +10,8 @@ from typing import final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from sslens.headless.shown import harmless
+
 
 @final
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Screen:
     """
 
     def __init__(self, name: str, console: Console | None = None) -> None:
-        self.name, self.title, self.console = name, name, console or Console()
+        self.name, self.title, self.console = harmless(name), harmless(name), console or Console()
         self.cells, self.file, self.last = 0, None, None
         columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()]
         times = [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
@@ -78,7 +80,7 @@ class Screen:
         """Read how far the training is; a file not there yet or already gone says nothing."""
         try:
             state = json.loads(self.file.read_text()) if self.file else {}
-            label, step, total = str(state["label"]), int(state["step"]), int(state["total"])
+            label, step, total = harmless(state["label"]), int(state["step"]), int(state["total"])
         except (OSError, ValueError, KeyError, TypeError):
             return
         last = self.last

@@ -1,25 +1,25 @@
 """Runs recorded once: read from the cache where they stand, trained to their end where not, replayed, restored."""
 
 import hashlib
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from torch import nn
 
 from sslens import datasets, fingerprint
+from sslens.places import ROOM, alone, require_room, set_aside
 from sslens.progress import progress
 from sslens.runtime import canonical_json, configure_torch, data_root, numerics
-from sslens.trace import MANIFEST, Snapshot, Trace, load
+from sslens.store import MANIFEST, read_sealed
+from sslens.trace import Snapshot, Trace, load
 from sslens.train.config import Config
-from sslens.train.estimate import side_by_side
+from sslens.train.estimate import side_by_side, space
 from sslens.train.loop import fit
 from sslens.train.naming import is_registered
-from sslens.train.setup import Setup, begin, model_for, prepare
+from sslens.train.setup import Setup, model_for, prepare
 from sslens.train.workers import trained_by_workers
 from sslens.types import DamagedFile, InputError
 
@@ -35,7 +35,8 @@ def record(config: Config, folder: Path | str | None = None) -> Trace:
     is set aside and trained anew, with a warning.
 
     Raises:
-        InputError: as ``fit``; or ``folder`` holds another run.
+        InputError: as ``fit``; ``folder`` holds another run; or there is no room for the trace: this is found out
+            before anything is trained; where a disk fills up meanwhile, what was recorded stays.
 
     >>> record(Config.at("smoke", optimisation={"steps": 4}, snapshots={"count": 3})).steps
     [0, 1, 4]
@@ -59,8 +60,9 @@ def record_all(configs: Sequence[Config], *, label: str = "runs") -> tuple[Trace
     """
     setups = {config: prepare(config) for config in dict.fromkeys(configs)}
     missing = [setup for setup in setups.values() if _status(_place(setup)) == "running"]
-    for config, setup in {setup.config.changed(seed=0): setup for setup in missing}.items():
-        begin(config, setup.train)  # refuses a network that does not fit the data
+    needed = {kind: space(kind) for kind in {setup.config.changed(seed=0): setup for setup in missing}.values()}
+    if missing:  # a network that does not fit the data has been refused by now
+        require_room(_place(missing[0]).parent, ROOM + len(missing) * max(needed.values()), field="cache")
     for _ in progress(_trained(missing), total=len(missing), label=label) if missing else ():
         pass
     traces = {config: _recorded(setup) for config, setup in setups.items()}
@@ -151,22 +153,31 @@ def _place(setup: Setup) -> Path:
 
 
 def _recorded(setup: Setup, folder: Path | str | None = None) -> Trace:
-    place = _place(setup) if folder is None else Path(folder)
+    place, ours = _place(setup) if folder is None else Path(folder), folder is None
     config, provenance = setup.config.to_json(), _provenance(setup)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.with_name(place.name + ".lock")):
+    with alone(place.with_name(place.name + ".lock"), field="cache" if ours else "folder"):
         trace = _stored(place) or Trace(config, setup.reference, setup.held_out, (), provenance)
         if (trace.config, trace.provenance) != (config, provenance):
-            raise InputError("folder", str(place), "an empty folder or one that holds this very run")
+            if not ours:
+                raise InputError("folder", str(place), "an empty folder or one that holds this very run")
+            _set_aside(place, "It holds another run than its name says.")
+            trace = Trace(config, setup.reference, setup.held_out, (), provenance)
         trace = replace(trace, reference=setup.reference, held_out=setup.held_out)  # one copy for all runs
-        if trace.status != "running":
-            return trace
-        going = fit(setup, after=trace.snapshots[-1] if trace.snapshots else None)
-        done, total = max(trace.steps, default=0), setup.config.optimisation.steps
-        for snapshot in progress(going, total=total, label=setup.config.label, done=done):
-            trace = trace.with_snapshot(snapshot)
+        return trace if trace.status != "running" else _trained_to_its_end(trace, setup, place=place)
+
+
+def _trained_to_its_end(trace: Trace, setup: Setup, *, place: Path) -> Trace:
+    require_room(place.parent, ROOM + space(setup), field="cache")
+    going = fit(setup, after=trace.snapshots[-1] if trace.snapshots else None)
+    done, total = max(trace.steps, default=0), setup.config.optimisation.steps
+    for snapshot in progress(going, total=total, label=setup.config.label, done=done):
+        trace = trace.with_snapshot(snapshot)
+        try:
             trace.save(place)
-        return trace
+        except OSError as error:
+            kept = f"What was recorded before step {snapshot.step} is whole, and the next call goes on from there."
+            raise InputError("cache", str(place), "a folder that can be written to", f"{error}. {kept}") from error
+    return trace
 
 
 def _trained(setups: Sequence[Setup]) -> Iterator[Setup]:
@@ -190,19 +201,29 @@ def _can_be_sent(config: Config) -> bool:
 def _status(place: Path) -> str:
     """What a run's manifest says of it; ``running`` where there is none or it cannot be read."""
     try:
-        return str(json.loads((place / MANIFEST).read_text())["status"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(read_sealed(place)["status"])
+    except (DamagedFile, KeyError):
         return "running"
 
 
 def _stored(place: Path) -> Trace | None:
     """What an earlier call left behind; a damaged run is moved out of the way, never deleted."""
-    if not (place / MANIFEST).is_file():
+    if not (place / MANIFEST).exists():
+        if _is_in_the_way(place):
+            _set_aside(place, f"{place.name} is no run.")
         return None
     try:
         return load(place)
     except DamagedFile as damage:
-        aside = place.with_name(f"{place.name}.damaged-{len(list(place.parent.glob(place.name + '.damaged-*')))}")
-        warnings.warn(f"{damage} The run is set aside in {aside.name} and trained anew.", stacklevel=4)
-        place.rename(aside)
+        _set_aside(place, str(damage))
         return None
+
+
+def _is_in_the_way(place: Path) -> bool:
+    """Whether something without a manifest is more than the beginning of a run, whose files are written anew."""
+    return place.exists() and not (place.is_dir() and all(each.is_file() for each in place.iterdir()))
+
+
+def _set_aside(place: Path, why: str) -> None:
+    aside = set_aside(place)
+    warnings.warn(f"{why} The run is set aside in {aside.name} and trained anew.", stacklevel=5)

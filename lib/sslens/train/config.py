@@ -161,7 +161,7 @@ class Config:
     compute: Compute = Compute()
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
 
-    def __new__(cls, **values: Any) -> "Config":
+    def __new__(cls, /, **values: Any) -> "Config":
         """Meet what was meant for a part of the config with the call that says so."""
         parts = fields_of(cls)
         for name, value in values.items():
@@ -177,7 +177,7 @@ class Config:
             raise UnknownName("Config.recipe", self.recipe, ("auto", *RECIPES))
 
     @classmethod
-    def at(cls, profile: str, **changes: Any) -> "Config":
+    def at(cls, /, profile: str, **changes: Any) -> "Config":
         """The config of a profile: ``smoke`` in float64 for the checks, ``lesson`` in seconds, ``full`` for a GPU.
 
         Raises:
@@ -190,7 +190,7 @@ class Config:
             raise UnknownName("profile", profile, PROFILES)
         return cls().changed(**PROFILES[profile]).changed(**changes)
 
-    def changed(self, **changes: Any) -> "Config":
+    def changed(self, /, **changes: Any) -> "Config":
         """The same config but for these fields; a mapping changes single fields of a part.
 
         Raises:

@@ -189,6 +189,26 @@ def memory(setup: Setup) -> int:
     return PROCESS + data + _bytes(weights) + 3 * _bytes(trained) + int(activations)
 
 
+def space(setup: Setup) -> int:
+    """Bytes that the trace of a run takes on disk, found without training it.
+
+    Raises:
+        InputError: a network that does not fit the data.
+
+    >>> space(prepare(Config(data={"name": "digits"}))) > 1_000_000
+    True
+    """
+    model, state = begin(setup.config, setup.train)
+    weights = _bytes([*model.parameters(), *model.buffers(), *([] if state is None else state.parameters())])
+    with torch.no_grad():
+        outputs = model(_blank_views(setup, images=PROBES[0]))
+    widths = outputs.representation.shape[-1] + outputs.embedding.shape[-1]
+    features = len(setup.reference) * widths * outputs.embedding.element_size()
+    count = setup.config.snapshots.count
+    further = (count // FULL_EVERY + 2) * 2 * weights  # both moments of each weight
+    return _bytes(setup.reference.tensors().values()) + count * (features + weights) + further
+
+
 def _blank_views(setup: Setup, *, images: int) -> tuple[Views, ...]:
     """Views of the sizes that a step makes of this many images, without what would be seen in them."""
     config, shape = setup.config, setup.train.images.shape[1:]

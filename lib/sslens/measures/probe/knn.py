@@ -52,16 +52,16 @@ def knn(
     known = unit_rows(finite_features(known_features, name="known_features"))
     queries = unit_rows(checked_queries(queries, known.shape[1]))
     classes, inverse = checked_labels(known_labels, count=len(known)).unique(return_inverse=True)
-    k = checked("k", min(NEIGHBOURS, len(known)) if k is None else k, Annotated[int, Range(1, len(known))])
+    voters = min(NEIGHBOURS, len(known)) if k is None else checked("k", k, Annotated[int, Range(1, len(known))])
     temperature = checked("temperature", temperature, Positive)
     coarse, predicted = known.float(), []
     for chunk in queries.split(CHUNK):
-        nearest, neighbours, certain = _nearest(chunk, known, coarse, k=k)
-        votes = _votes(nearest, inverse[neighbours], k=k, temperature=temperature, classes=len(classes))
+        nearest, neighbours, certain = _nearest(chunk, known, coarse, k=voters)
+        votes = _votes(nearest, inverse[neighbours], k=voters, temperature=temperature, classes=len(classes))
         if not certain.all():
             similarity = chunk[~certain] @ known.T
             everyone = inverse.expand(similarity.shape)
-            votes[~certain] = _votes(similarity, everyone, k=k, temperature=temperature, classes=len(classes))
+            votes[~certain] = _votes(similarity, everyone, k=voters, temperature=temperature, classes=len(classes))
         predicted.append(classes[_first_largest(votes)])
     return torch.cat(predicted)
 
