@@ -241,7 +241,7 @@ def load_arrays(path: Path) -> dict[str, DataArray]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {name: _array(values) for name, values in content.items() if LEFT_OUT not in values}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise DamagedFile("path", str(path), "a file of labelled numbers") from error
 
 

@@ -14,13 +14,6 @@ FEW, MANY = 40, 1000
 """Attempts at each door in every test run, and in the long one."""
 
 
-AWAITED = {"command lines", "notebooks", "manifests", "runs in the cache", "arrays"}
-"""Doors that are still being mended."""
-NAMES = [
-    pytest.param(name, marks=[pytest.mark.xfail(strict=False)] if name in AWAITED else [], id=name) for name in DOORS
-]
-
-
 def outcome(door, folder, number):
     """What went wrong at one attempt, with the place where it did; nothing where all is well."""
     dice = random.Random(number)
@@ -47,14 +40,14 @@ def failures(name, folder, monkeypatch, count):
     return {number: said for number, said in found.items() if said}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOORS)
 def test_what_is_broken_is_refused_or_read_rightly(name, tmp_path, monkeypatch):
     assert failures(name, tmp_path, monkeypatch, FEW) == {}
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DOORS)
 def test_a_thousand_times(name, tmp_path, monkeypatch):
     assert failures(name, tmp_path, monkeypatch, MANY) == {}
 
