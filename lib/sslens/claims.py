@@ -1,19 +1,22 @@
 """Judgement: a claim as something that is measured, and the verdict over repetitions."""
 
+import hashlib
 import json
 import math
 import os
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, final
+from types import FunctionType, ModuleType
+from typing import Annotated, Any, cast, final
 
 import numpy as np
 from xarray import DataArray
 
+from sslens.fingerprint import of_function
 from sslens.runtime import canonical_json
-from sslens.statistics import Interval, interval, labels
+from sslens.statistics import FEWEST_SETTINGS, LEVEL, SCALES, Interval, RankTest, detectable, interval, labels
 from sslens.store import save_arrays, write_atomic
 from sslens.types import InputError, OneOf, checked
 
@@ -21,6 +24,8 @@ RESULT = "application/vnd.sslens.result+json"
 """MIME type under which numbers travel in a notebook's outputs: values, and the tolerance they are to be held to."""
 WORDS = {True: "holds", False: "does not hold", None: "undecided"}
 MARKS = {True: "✓", False: "✗", None: "?"}
+NOT_TESTED, UNTESTED = "not tested here", "–"
+"""The word and the mark of a verdict that no number could decide: what the claim asks for is not there."""
 UNDER_REVIEW, REVIEWED = "under review", "~"
 """The word and the mark of a verdict whose quantity or statistics are contested, however it comes out."""
 WIDTH = 88
@@ -29,7 +34,7 @@ KINDS = ("theorem", "published", "ours")
 """What stands behind a claim: a proof, a result in a paper, or an observation of this suite."""
 
 Measured = Callable[..., DataArray | Sequence[float]]
-"""Takes labelled numbers, gives one number for each repetition."""
+"""Takes labelled numbers, gives one number for each repetition, or one for each repetition and test sample."""
 
 
 @final
@@ -48,17 +53,22 @@ class Claim:
     above: float = -math.inf
     below: float = math.inf
     kind: Annotated[str, OneOf(KINDS)] = "published"
-    premise: str = ""
-    """What must be so for the claim to be tested at all; empty where nothing is asked for."""
+    premise: "Claim | None" = None
+    """What must hold for the claim to be tested at all, such as an accuracy above chance; None asks for nothing."""
+    scale: Annotated[str, OneOf(tuple(SCALES))] = "plain"
+    """The kind of quantity, which says what range its values and its interval stay in; see ``statistics.SCALES``."""
     repetition: str = "seeds"
     """What is repeated, and counted by n: seeds, draws, margins. Their dimension has its name without the s: seed."""
+    exact: bool = False
+    """Whether nothing is drawn: each number is computed, not estimated, and every single one is held to the bound."""
     under_review: bool = False
     """Whether the quantity or the statistics are contested: the verdict settles nothing until they are mended."""
     measured: Measured | None = None
-    """How the quantity follows from what a notebook has measured, one number for each repetition."""
+    """How the quantity follows from what a notebook has measured."""
 
     def __post_init__(self) -> None:
         checked("Claim.kind", self.kind, Annotated[str, OneOf(KINDS)])
+        checked("Claim.scale", self.scale, Annotated[str, OneOf(tuple(SCALES))])
         if not self.above < self.below or (math.isinf(self.above) and math.isinf(self.below)):
             raise InputError("Claim.above, Claim.below", (self.above, self.below), "at least one bound, above < below")
 
@@ -72,35 +82,56 @@ class Claim:
         parts = [f"> {self.above:g}"] * math.isfinite(self.above) + [f"< {self.below:g}"] * math.isfinite(self.below)
         return " and ".join(parts)
 
-    def judge(self, *arrays: Any, setting: str = "") -> "Verdict":
-        """Hold the claim against what was measured, by the 95 % Student-t interval of one number per repetition.
+    def judge(self, *arrays: Any, setting: str = "", premise: "Verdict | None" = None) -> "Verdict":
+        """Hold the claim against what was measured, by a 95 % interval over repetitions on the scale of the quantity.
 
-        The numbers are those that ``measured`` makes of the arrays, or the one array itself. A single repetition never
-        decides: its interval is unbounded. Nor does one that diverged or is infinite: the verdict says which it was.
-        ``setting`` names data and length of training; without it the array's own is taken.
+        The numbers are those that ``measured`` makes of the arrays, or the one array itself: one per repetition, or
+        repetition x sample where all repetitions answer for the same test samples, which are then part of the interval
+        (``statistics.interval``). Rank correlations that bring their ``RankTest`` along are decided by it as well. A
+        single repetition decides nothing, nor do repetitions that all give the same number: no spread says how far it
+        can be trusted. ``setting`` names data and length of training; without it the array's own is taken. ``premise``
+        is the verdict on ``Claim.premise``: unless it holds, the claim is not tested.
 
         Raises:
-            InputError: no array, several without ``measured``, no number, another dimension than the repetition's, or
-                two numbers for one of its labels.
+            InputError: no array, several without ``measured``, no number, one beyond the range of the scale, another
+                dimension than the repetition's, two numbers for one of its labels, a premise that is not the claim's,
+                or an order tested against another bound than 0.
         """
         count = len(arrays)
         if count == 0 or (count > 1 and not self.measured):
             raise InputError("arrays", f"{count} of them", "at least one, and without Claim.measured one alone")
-        found = self.measured(*arrays) if self.measured else arrays[0]
+        if (premise.claim if premise else None) != self.premise:
+            wanted = f"a verdict on {self.premise.sentence!r}" if self.premise else "none, as Claim.premise says"
+            raise InputError("premise", premise and premise.claim.sentence, wanted)
+        found, over = self.measured(*arrays) if self.measured else arrays[0], self.repetition.removesuffix("s")
         if not isinstance(found, DataArray):
-            return Verdict(self, Interval.of(found), setting)
+            found = _vector(found, over)
         settings = [array.attrs.get("setting", "") for array in (found, *arrays) if isinstance(array, DataArray)]
-        over = self.repetition.removesuffix("s")
-        return Verdict(self, _interval(found, over), setting or next(filter(None, settings), ""))
+        spread, ranks = _interval(found, over, claim=self), RankTest.beside(found)
+        if ranks and {self.above, self.below} not in ({0.0, math.inf}, {-math.inf, 0.0}):
+            raise InputError("Claim.above, Claim.below", self.bound, "0 alone, for an order that is tested")
+        return Verdict(self, spread, setting or next(filter(None, settings), ""), premise, ranks)
 
 
-def _interval(found: DataArray, over: str) -> Interval:
+def _vector(values: Sequence[float], over: str) -> DataArray:
+    """Bare numbers with a dimension; without labels none of them could be one that diverged."""
+    found = DataArray(np.asarray(values, dtype=np.float64), dims=over)
+    if not found.size or not np.isfinite(found.values).all():
+        raise InputError("values", values, "at least one finite number")
+    return found
+
+
+def _interval(found: DataArray, over: str, *, claim: Claim) -> Interval:
     """The interval over repetitions, all different; its mean is infinite where a number is and none diverged."""
-    spread, names = interval(found, over=over), labels(found, over)
+    if not found.size:
+        raise InputError("values", found.shape, "at least one finite number")
+    spread, names = interval(found, over=over, scale=claim.scale), labels(found, over)
     if len(set(names)) < len(names):
         raise InputError(f"labels of {over}", names, "all different, one for each repetition")
     if np.isinf(found.values).any() and not np.isnan(found.values).any():
         return Interval(math.inf, math.nan, math.nan, spread.n)
+    if claim.exact and math.isfinite(spread.mean):
+        return Interval(spread.mean, float(found.min()), float(found.max()), spread.n)
     return spread
 
 
@@ -118,14 +149,58 @@ class Verdict:
     interval: Interval
     setting: str
     """Data, model size and length of training that the verdict speaks of."""
+    premise: "Verdict | None" = None
+    ranks: RankTest | None = None
+    """Where the quantity is a rank correlation: what chance makes of as many settings."""
+
+    @property
+    def untested(self) -> str:
+        """Why no number could decide here, in a few words; empty where one could.
+
+        The premise does not hold, an order of too few settings, or a repetition without a finite number.
+
+        >>> claim = Claim("Rank falls.", source="Paper 2023", quantity="rank ratio", below=0.5)
+        >>> claim.judge(DataArray([0.1, math.nan], dims="seed")).untested
+        'of 2 seeds at least one diverged'
+        """
+        if self.premise is not None and not self.premise.holds:
+            return f"its premise {self.premise.outcome}: {self.premise.claim.sentence}"
+        if self.ranks and self.ranks.settings < FEWEST_SETTINGS:
+            return f"too few settings: {self.ranks.settings}, an order needs at least {FEWEST_SETTINGS}"
+        number = f"of {self.interval.n} {self.claim.repetition} at least one"
+        if math.isnan(self.interval.mean):
+            return f"{number} diverged"
+        return f"{number} gave no finite number" if math.isinf(self.interval.mean) else ""
 
     @property
     def holds(self) -> bool | None:
-        """True: the whole interval obeys the bound. False: none of it does. None: it straddles the bound."""
+        """True: the whole interval obeys the bound. False: none of it does. None: neither, or the claim is not tested.
+
+        An interval without width decides only what is exact, or an order that a permutation test finds. The order must
+        be found (p of at most 2.5 % on its side) wherever there is one.
+        """
         low, high, above, below = self.interval.low, self.interval.high, self.claim.above, self.claim.below
+        if self.untested or self._is_flat:
+            return None
         if above < low and high < below:
-            return True
-        return False if high <= above or low >= below else None
+            return True if not self.ranks or self._chance(true=True) <= LEVEL else None
+        if high <= above or low >= below:
+            return False if not self.ranks or self._chance(true=False) <= LEVEL else None
+        return None
+
+    @property
+    def outcome(self) -> str:
+        """What came of the claim, in words: holds, does not hold, undecided, not tested here."""
+        return NOT_TESTED if self.untested else WORDS[self.holds]
+
+    @property
+    def detectable(self) -> float:
+        """The distance from the bound that so many repetitions would have shown in 80 % of cases; NaN if unknown.
+
+        Of an order no less than what chance makes improbable.
+        """
+        distance = detectable(self.interval)
+        return max(distance, self.ranks.least) if self.ranks else distance
 
     def line(self) -> str:
         """One line for people; three significant digits.
@@ -134,52 +209,76 @@ class Verdict:
         >>> Verdict(claim, Interval(0.2, 0.1, 0.3, 5), "").line()
         '~ under review (now holds): Rank falls. (rank ratio 0.2, [0.1, 0.3] over 5 seeds; claimed < 0.5)'
         """
-        return f"{self._outcome()} ({self._measured()}; {self._claimed()})"
+        details = [self.untested, *self._details()] if self.untested else self._details()
+        return f"{self._sentence()} ({'; '.join(details)})"
 
     def paragraph(self) -> str:
         """The same for a notebook: the sentence, and below it what was found, in lines that no cell breaks.
 
         >>> claim = Claim("Rank falls.", source="", quantity="rank ratio", below=0.5)
-        >>> print(Verdict(claim, Interval(0.2, 0.1, 0.3, 5), "digits").paragraph())
-        ✓ holds: Rank falls.
-          rank ratio 0.2, [0.1, 0.3] over 5 seeds
+        >>> print(claim.judge([0.2, 0.6, 0.7], setting="digits").paragraph())
+        ? undecided: Rank falls.
+          rank ratio 0.5, [-0.157, 1.16] over 3 seeds
+          3 seeds could have shown a difference of 0.864
           claimed < 0.5; digits
         """
-        sentence = textwrap.wrap(self._outcome(), WIDTH, subsequent_indent="  ")
         # numbers stand in lines of their own, which no digit more or less breaks elsewhere: the checks compare lines
-        return "\n".join([*sentence, f"  {self._measured()}", f"  {self._claimed()}"])
-
-    def _outcome(self) -> str:
-        outcome = f"{MARKS[self.holds]} {WORDS[self.holds]}"
-        if self.claim.under_review:
-            outcome = f"{REVIEWED} {UNDER_REVIEW} (now {WORDS[self.holds]})"
-        return f"{outcome}: {self.claim.sentence}"
-
-    def _measured(self) -> str:
-        return f"{self.claim.quantity} {self._spread()}"
-
-    def _claimed(self) -> str:
-        return f"claimed {self.claim.bound}" + (f"; {self.setting}" if self.setting else "")
-
-    def _spread(self) -> str:
-        n, what = self.interval.n, self.claim.repetition
-        if math.isnan(self.interval.mean):
-            return f"not to be had: of {n} {what} at least one diverged"
-        if math.isinf(self.interval.mean):
-            return f"not to be had: not a finite number in at least one of {n} {what}"
-        mean, low, high = (f"{value:.3g}" for value in (self.interval.mean, self.interval.low, self.interval.high))
-        return (
-            f"{mean}, [{low}, {high}] over {n} {what}" if n > 1 else f"{mean}, a single one of the {what}, no interval"
-        )
+        sentence = textwrap.wrap(self._sentence(), WIDTH, subsequent_indent="  ")
+        reason = textwrap.wrap(self.untested, WIDTH, initial_indent="  ", subsequent_indent="  ")
+        return "\n".join([*sentence, *reason, *(f"  {detail}" for detail in self._details())])
 
     def record(self) -> dict[str, Any]:
         """The verdict as plain JSON values, its line among them; what is no finite number becomes null."""
-        numbers = {name: getattr(self.interval, name) for name in ("mean", "low", "high", "n")}
+        numbers = {name: getattr(self.interval, name) for name in ("mean", "low", "high", "n", "originals")}
+        numbers |= {"detectable": self.detectable}
         numbers = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
         claim = self.claim
-        words = {"sentence": claim.sentence, "source": claim.source, "quantity": claim.quantity, "kind": claim.kind}
+        words = {name: getattr(claim, name) for name in ("sentence", "source", "quantity", "kind", "scale")}
         found = {"bound": claim.bound, "holds": self.holds, "setting": self.setting, "repetition": claim.repetition}
-        return words | found | numbers | {"under_review": claim.under_review, "line": self.line()}
+        state = {"untested": self.untested, "exact": claim.exact, "under_review": claim.under_review}
+        return words | found | state | numbers | {"line": self.line()}
+
+    def _sentence(self) -> str:
+        mark, word = (UNTESTED if self.untested else MARKS[self.holds]), self.outcome
+        if self.claim.under_review:
+            mark, word = REVIEWED, f"{UNDER_REVIEW} (now {self.outcome})"
+        return f"{mark} {word}: {self.claim.sentence}"
+
+    def _details(self) -> list[str]:
+        claimed = f"claimed {self.claim.bound}" + (f"; {self.setting}" if self.setting else "")
+        measured = [f"{self.claim.quantity} {self._spread()}"] if math.isfinite(self.interval.mean) else []
+        return [*measured, *filter(None, [self._power()]), claimed]
+
+    def _spread(self) -> str:
+        n, what = self.interval.n, self.claim.repetition
+        mean, low, high = (f"{value:.3g}" for value in (self.interval.mean, self.interval.low, self.interval.high))
+        if self.claim.exact:
+            return f"{mean}, exact" if n == 1 else f"{mean}, [{low}, {high}] over {n} {what}, each of them exact"
+        if n == 1:
+            return f"{mean}, a single one of the {what}, no interval"
+        images = f" and {self.interval.originals} test images" * bool(self.interval.originals)
+        chance = f", p {self._chance(true=self.claim.above == 0):.2g}" if self.ranks else ""
+        return f"{mean}, [{low}, {high}] over {n} {what}{images}{chance}"
+
+    def _power(self) -> str:
+        """Of an open verdict what would have been seen; nothing of any other."""
+        n, what = self.interval.n, self.claim.repetition
+        if self.untested or self.holds is not None or self.claim.exact:
+            return ""
+        if self._is_flat:
+            return f"all {n} {what} alike: no spread to judge by"
+        return f"{n} {what} could have shown a difference of {self.detectable:.3g}" * math.isfinite(self.detectable)
+
+    def _chance(self, *, true: bool) -> float:
+        """One-sided p on the side of the claim, or on the other one; of an order."""
+        ranks = self.ranks or RankTest(0, 1.0, 1.0, math.inf)
+        return ranks.high if (self.claim.above == 0) is true else ranks.low
+
+    @property
+    def _is_flat(self) -> bool:
+        """Whether all repetitions gave the same number, but for rounding."""
+        near = SCALES[self.claim.scale].near(self.interval.low, self.interval.high)
+        return near and not self.claim.exact and not self.ranks
 
 
 @final
@@ -188,9 +287,9 @@ class Conclusion:
     """The verdicts of a notebook, shown as a paragraph each; the numbers travel beside the text for the checks.
 
     >>> claim = Claim("Rank falls.", source="Paper 2023", quantity="rank ratio", below=0.5)
-    >>> Conclusion((claim.judge([0.1, 0.1], setting="digits"),))
+    >>> Conclusion((claim.judge([0.1, 0.11], setting="digits"),))
     ✓ holds: Rank falls.
-      rank ratio 0.1, [0.1, 0.1] over 2 seeds
+      rank ratio 0.105, [0.0415, 0.169] over 2 seeds
       claimed < 0.5; digits
     """
 
@@ -207,6 +306,8 @@ class Conclusion:
             record = verdict.record()
             name = record["quantity"]
             values |= {name: record["mean"]} | {f"{name}.{key}": record[key] for key in ("low", "high", "n", "holds")}
+            if record["holds"] is None and record["detectable"] is not None:
+                values[f"{name}.detectable"] = record["detectable"]
         tolerance = {"relative": self.relative, "absolute": self.absolute}
         return {"text/plain": repr(self), RESULT: {"values": values, "tolerance": tolerance}}
 
@@ -227,13 +328,39 @@ def conclude(*verdicts: Verdict) -> Conclusion:
     return Conclusion(verdicts)
 
 
+def digest(claims: Iterable[Claim]) -> str:
+    """32 hexadecimal digits of claims: their words, bounds, premises and statistics, and the code of what they measure.
+
+    Whoever keeps it can tell later whether a bound was moved. Docstrings and comments leave it as it is.
+
+    Raises:
+        InputError: as ``fingerprint.of_function``, of a ``measured``.
+
+    >>> claim = Claim("Rank falls.", source="Paper 2023", quantity="rank ratio", below=0.5)
+    >>> other = Claim("Rank falls.", source="Paper 2023", quantity="rank ratio", below=0.6)
+    >>> digest([claim]) == digest([other])
+    False
+    """
+    content = canonical_json([_content(claim) for claim in claims])
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+def _content(claim: Claim) -> dict[str, Any]:
+    """All fields of a claim as plain JSON values; bounds as text, since JSON knows no infinity."""
+    values = {each.name: getattr(claim, each.name) for each in fields(claim)}
+    bounds = {"above": repr(float(claim.above)), "below": repr(float(claim.below))}
+    premise = _content(claim.premise) if claim.premise else None
+    measured = claim.measured and of_function(cast(FunctionType, claim.measured))
+    return values | bounds | {"premise": premise, "measured": measured}
+
+
 def receipt(namespace: Mapping[str, Any]) -> None:
     """Prove to the batch runner that the last cell was reached: echo its nonce, the parameters in use, the verdicts.
 
     The runner names a file in ``SSLENS_ATTEMPT`` that says what to echo and where; without one nothing happens, so
     the call costs a person exploring the notebook nothing. The notebook's labelled numbers, by the names they have
     there, go into a file of their own where the runner names one. What has several names there counts once among the
-    verdicts.
+    verdicts. The claims of the studies that the notebook imports are there by their ``digest``.
 
     >>> receipt(globals())
     """
@@ -247,5 +374,9 @@ def receipt(namespace: Mapping[str, Any]) -> None:
     if "results" in attempt:
         arrays = {name: value for name, value in public.items() if isinstance(value, DataArray)}
         save_arrays(Path(attempt["results"]), arrays)
-    found = {"nonce": attempt["nonce"], "parameters": parameters, "verdicts": verdicts}
+    studies = {
+        id(value): value for value in public.values() if isinstance(value, ModuleType) and "CLAIMS" in vars(value)
+    }
+    claims = [claim for each in studies.values() for claim in each.CLAIMS]
+    found = {"nonce": attempt["nonce"], "parameters": parameters, "verdicts": verdicts, "claims": digest(claims)}
     write_atomic(Path(attempt["receipt"]), canonical_json(found))

@@ -42,6 +42,8 @@ class RunRecord:
     profile: str
     parameters: dict[str, Any]
     verdicts: list[dict[str, Any]]
+    claims: str
+    """Digest of the study's claims as they were judged: see ``claims.digest``."""
     started: str
     """UTC, ISO 8601."""
     seconds: float
@@ -174,6 +176,7 @@ def _record(attempt: Attempt, reason: str, *, notebook: NotebookNode, folder: Pa
         profile=attempt.request.parameters["profile"],
         parameters=attempt.request.parameters,
         verdicts=[] if reason else attempt.verdicts(),
+        claims="" if reason else attempt.claims(),
         started=attempt.started,
         seconds=round(time.monotonic() - attempt.clock, 3),
         cell_seconds=[cell.metadata.get("papermill", {}).get("duration") for cell in cells],

@@ -9,12 +9,13 @@ from sslens.statistics.crossed import Crossed, crossed
 from sslens.statistics.intervals import CONFIDENCE, Interval, interval
 from sslens.statistics.pairs import difference, labels, paired, ratio
 from sslens.statistics.power import detectable, expected_false
-from sslens.statistics.ranks import FEWEST_SETTINGS, RankTest, rank_test
+from sslens.statistics.ranks import FEWEST_SETTINGS, LEVEL, RankTest, rank_test
 from sslens.statistics.scales import SCALES, Scale
 
 __all__ = [
     "CONFIDENCE",
     "FEWEST_SETTINGS",
+    "LEVEL",
     "SCALES",
     "Crossed",
     "Interval",

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -30,6 +30,8 @@ class RankTest:
     7
     """
 
+    COORDINATES: ClassVar = ("settings", "p_high", "p_low", "p_least")
+    """What it is called beside the correlations that it is of."""
     settings: int
     high: float
     """One-sided p: chance gives a mean correlation as high as this one, or higher."""
@@ -40,8 +42,8 @@ class RankTest:
 
     @property
     def coords(self) -> dict[str, float]:
-        """The test as coordinates beside the correlations that it is of; see ``beside``."""
-        return dict(zip(COORDINATES, (self.settings, self.high, self.low, self.least), strict=True))
+        """The test as coordinates beside the correlations that it is of: ``array.assign_coords(test.coords)``."""
+        return dict(zip(self.COORDINATES, (self.settings, self.high, self.low, self.least), strict=True))
 
     @classmethod
     def beside(cls, correlations: DataArray) -> "RankTest | None":
@@ -50,13 +52,10 @@ class RankTest:
         >>> RankTest.beside(DataArray([0.5, 0.7], RankTest(3, 0.1, 0.9, 2.0).coords, "seed")).settings
         3
         """
-        if not set(COORDINATES) <= set(correlations.coords):
+        if not set(cls.COORDINATES) <= set(correlations.coords):
             return None
-        settings, *numbers = (correlations[name].item() for name in COORDINATES)
+        settings, *numbers = (correlations[name].item() for name in cls.COORDINATES)
         return cls(int(settings), *numbers)
-
-
-COORDINATES = ("settings", "p_high", "p_low", "p_least")
 
 
 def rank_test(scores: DataArray, qualities: DataArray, *, over: str = "run") -> RankTest:

@@ -9,6 +9,7 @@ from sslens.types import InputError
 
 LARGEST = 709.0
 """The highest power of e that is a finite number."""
+ROUNDING = 1e-9
 
 
 @final
@@ -38,12 +39,20 @@ class Scale:
         sslens.types.InputError: values must be in [0, 1]. Got 1.2. Another scale?
         """
         for value in (low, high):
-            if not self.low - 1e-9 <= value <= self.high + 1e-9:
+            if not self.low - ROUNDING <= value <= self.high + ROUNDING:
                 raise InputError("values", value, f"in [{self.low:g}, {self.high:g}]", "Another scale?")
 
     def inside(self, value: float) -> bool:
         """Whether a value lies in the range and at none of its ends."""
         return self.low < value < self.high
+
+    def near(self, value: float, other: float) -> bool:
+        """Whether two values differ by no more than rounding: 1e-9, of the range or else of the values.
+
+        >>> SCALES["share"].near(0.1, 0.1 + 1e-12), SCALES["plain"].near(1e-12, 2e-12)
+        (True, False)
+        """
+        return math.isclose(value, other, rel_tol=ROUNDING, abs_tol=ROUNDING if math.isfinite(self.high) else 0.0)
 
 
 def _same(value: float) -> float:

@@ -264,6 +264,7 @@ def _higher(group: str) -> Claim:
         source="Garrido et al. 2023",
         quantity=f"Spearman, {group}",
         above=0,
+        scale="correlation",
         under_review=group in CONTESTED,
         measured=lambda correlation: correlation.sel(choice=RANKME, sweep=group, drop=True),
     )
@@ -280,6 +281,7 @@ def nearer_is_better(group: str = ALL) -> Claim:
         source="Agrawal et al. 2022",
         quantity=f"Spearman with nearness, {group}",
         above=0,
+        scale="correlation",
         measured=lambda correlation: correlation.sel(choice=NEARNESS, sweep=group, drop=True),
     )
 
