@@ -256,9 +256,9 @@ class Verdict:
             return f"{mean}, exact" if n == 1 else f"{mean}, [{low}, {high}] over {n} {what}, each of them exact"
         if n == 1:
             return f"{mean}, a single one of the {what}, no interval"
-        images = f" and {self.interval.originals} test images" * bool(self.interval.originals)
+        samples = f" and {self.interval.originals} independent test samples" * bool(self.interval.originals)
         chance = f", p {self._chance(true=self.claim.above == 0):.2g}" if self.ranks else ""
-        return f"{mean}, [{low}, {high}] over {n} {what}{images}{chance}"
+        return f"{mean}, [{low}, {high}] over {n} {what}{samples}{chance}"
 
     def _power(self) -> str:
         """Of an open verdict what would have been seen; nothing of any other."""
@@ -374,9 +374,7 @@ def receipt(namespace: Mapping[str, Any]) -> None:
     if "results" in attempt:
         arrays = {name: value for name, value in public.items() if isinstance(value, DataArray)}
         save_arrays(Path(attempt["results"]), arrays)
-    studies = {
-        id(value): value for value in public.values() if isinstance(value, ModuleType) and "CLAIMS" in vars(value)
-    }
-    claims = [claim for each in studies.values() for claim in each.CLAIMS]
+    imported = {id(value): value for value in public.values() if isinstance(value, ModuleType)}
+    claims = [claim for module in imported.values() for claim in vars(module).get("CLAIMS", ())]
     found = {"nonce": attempt["nonce"], "parameters": parameters, "verdicts": verdicts, "claims": digest(claims)}
     write_atomic(Path(attempt["receipt"]), canonical_json(found))

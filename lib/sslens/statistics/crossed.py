@@ -15,7 +15,11 @@ from sslens.types import InputError
 @final
 @dataclass(frozen=True)
 class Crossed:
-    """The grand mean of seed x sample, and its standard error, which holds the chance of both."""
+    """The grand mean of seed x sample, and its standard error, which holds the chance of both.
+
+    >>> Crossed(0.8, 0.01, repetitions=5, originals=448).originals
+    448
+    """
 
     mean: float
     error: float
