@@ -16,7 +16,7 @@ from xarray import DataArray
 
 from sslens.fingerprint import of_function
 from sslens.runtime import canonical_json
-from sslens.statistics import FEWEST_SETTINGS, LEVEL, SCALES, Interval, RankTest, detectable, interval, labels
+from sslens.statistics import FEWEST_SETTINGS, LEVEL, RANKED, SCALES, Interval, RankTest, detectable, interval, labels
 from sslens.store import save_arrays, write_atomic
 from sslens.types import InputError, OneOf, checked
 
@@ -71,6 +71,8 @@ class Claim:
         checked("Claim.scale", self.scale, Annotated[str, OneOf(tuple(SCALES))])
         if not self.above < self.below or (math.isinf(self.above) and math.isinf(self.below)):
             raise InputError("Claim.above, Claim.below", (self.above, self.below), "at least one bound, above < below")
+        if self.scale == RANKED and (self.above, self.below) not in ((0, math.inf), (-math.inf, 0)):
+            raise InputError("Claim.above, Claim.below", self.bound, "one bound of 0: orders are tested against none")
 
     @property
     def bound(self) -> str:
@@ -87,15 +89,15 @@ class Claim:
 
         The numbers are those that ``measured`` makes of the arrays, or the one array itself: one per repetition, or
         repetition x sample where all repetitions answer for the same test samples, which are then part of the interval
-        (``statistics.interval``). Rank correlations that bring their ``RankTest`` along are decided by it as well. A
-        single repetition decides nothing, nor do repetitions that all give the same number: no spread says how far it
-        can be trusted. ``setting`` names data and length of training; without it the array's own is taken. ``premise``
-        is the verdict on ``Claim.premise``: unless it holds, the claim is not tested.
+        (``statistics.interval``). Rank correlations bring their ``RankTest`` along, which decides as well. A single
+        repetition decides nothing, nor do repetitions that all give the same number: no spread says how far it can be
+        trusted. ``setting`` names data and length of training; without it the array's own is taken. ``premise`` is
+        the verdict on ``Claim.premise``: unless it holds, the claim is not tested.
 
         Raises:
             InputError: no array, several without ``measured``, no number, one beyond the range of the scale, another
                 dimension than the repetition's, two numbers for one of its labels, a premise that is not the claim's,
-                or an order tested against another bound than 0.
+                or rank correlations without their test.
         """
         count = len(arrays)
         if count == 0 or (count > 1 and not self.measured):
@@ -107,9 +109,9 @@ class Claim:
         if not isinstance(found, DataArray):
             found = _vector(found, over)
         settings = [array.attrs.get("setting", "") for array in (found, *arrays) if isinstance(array, DataArray)]
-        spread, ranks = _interval(found, over, claim=self), RankTest.beside(found)
-        if ranks and {self.above, self.below} not in ({0.0, math.inf}, {-math.inf, 0.0}):
-            raise InputError("Claim.above, Claim.below", self.bound, "0 alone, for an order that is tested")
+        spread, ranks = _interval(found, over, claim=self), RankTest.beside(found) if self.scale == RANKED else None
+        if self.scale == RANKED and ranks is None:
+            raise InputError("values", list(found.coords), "rank correlations beside their test", "See rank_test.")
         return Verdict(self, spread, setting or next(filter(None, settings), ""), premise, ranks)
 
 
@@ -257,7 +259,7 @@ class Verdict:
         if n == 1:
             return f"{mean}, a single one of the {what}, no interval"
         samples = f" and {self.interval.originals} independent test samples" * bool(self.interval.originals)
-        chance = f", p {self._chance(true=self.claim.above == 0):.2g}" if self.ranks else ""
+        chance = f", p {min(self.ranks.high, self.ranks.low):.2g}" if self.ranks else ""
         return f"{mean}, [{low}, {high}] over {n} {what}{samples}{chance}"
 
     def _power(self) -> str:

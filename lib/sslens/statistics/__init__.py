@@ -10,12 +10,13 @@ from sslens.statistics.intervals import CONFIDENCE, Interval, interval
 from sslens.statistics.pairs import difference, labels, paired, ratio
 from sslens.statistics.power import detectable, expected_false
 from sslens.statistics.ranks import FEWEST_SETTINGS, LEVEL, RankTest, rank_test
-from sslens.statistics.scales import SCALES, Scale
+from sslens.statistics.scales import RANKED, SCALES, Scale
 
 __all__ = [
     "CONFIDENCE",
     "FEWEST_SETTINGS",
     "LEVEL",
+    "RANKED",
     "SCALES",
     "Crossed",
     "Interval",

@@ -82,9 +82,12 @@ SCALES: Mapping[str, Scale] = {
     "share": _LOGIT,
     "difference": _FISHER,
     "correlation": _FISHER,
+    "rank correlation": _FISHER,
     "ratio": _LOG,
 }
-"""By the kind of quantity: ``plain`` any number, ``share`` 0 to 1 (accuracies; logit), ``difference`` of two shares and
-``correlation`` −1 to 1 (Fisher's z), ``ratio`` from 0 (logarithm)."""
+"""By the kind of quantity: ``plain`` any number, ``share`` 0 to 1 (accuracies; logit), ``difference`` of two shares,
+``correlation`` and ``rank correlation`` −1 to 1 (Fisher's z), ``ratio`` and whatever else begins at 0 (logarithm)."""
+RANKED = "rank correlation"
+"""What is decided by a permutation test as well."""
 COUNTED = ("share", "difference")
 """What is counted over samples, so that their number bounds how well it can be known."""

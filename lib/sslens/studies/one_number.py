@@ -265,9 +265,9 @@ def _higher(group: str) -> Claim:
         kind="published" if group != ALL else "ours",
         quantity=f"Spearman, {group}",
         above=0,
-        scale="correlation",
+        scale="rank correlation",
         under_review=group in CONTESTED,
-        measured=lambda correlation: correlation.sel(choice=RANKME, sweep=group, drop=True),
+        measured=lambda correlation: correlation.sel(choice=RANKME, sweep=group),
     )
 
 
@@ -282,8 +282,8 @@ def nearer_is_better(group: str = ALL) -> Claim:
         source="Agrawal et al. 2022",
         quantity=f"Spearman with nearness, {group}",
         above=0,
-        scale="correlation",
-        measured=lambda correlation: correlation.sel(choice=NEARNESS, sweep=group, drop=True),
+        scale="rank correlation",
+        measured=lambda correlation: correlation.sel(choice=NEARNESS, sweep=group),
     )
 
 
@@ -306,7 +306,7 @@ CLAIMS = (*higher_is_better.values(), nearer_is_better(), choosing_is_cheap)
 def verdicts(correlation: DataArray, lost: DataArray) -> list[Verdict]:
     """What came of each claim about the groups that were compared, all of them or a single sweep.
 
-    From the rank correlations and the regrets of choices: choice x sweep x seed.
+    From the rank correlations, their tests beside them, and the regrets of choices: choice x sweep x seed.
     """
     groups = [str(group) for group in labels(correlation, "sweep")]
     found = [higher_is_better[group].judge(correlation) for group in groups]
