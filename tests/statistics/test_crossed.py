@@ -110,7 +110,7 @@ def test_it_holds_the_accuracy_on_all_images_and_an_interval_over_seeds_does_not
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
-def test_two_equal_treatments_are_rarely_told_apart_and_two_that_differ_are(seeds):
+def test_two_equal_treatments_rarely_differ_and_two_that_are_not_equal_do(seeds):
     draw = np.random.default_rng(1)
 
     def apart(second: float) -> int:

@@ -129,10 +129,9 @@ def test_shares_by_the_delta_method_written_out():
 
 @pytest.mark.parametrize("name", RANGED)
 def test_with_all_values_at_an_end_it_is_a_point(name):
-    assert (
-        Interval.of([0.0 if name in ("share", "ratio") else 1.0] * 3, scale=name).low
-        == Interval.of([0.0 if name in ("share", "ratio") else 1.0] * 3, scale=name).high
-    )
+    end = 0.0 if name in ("share", "ratio") else 1.0
+    found = Interval.of([end] * 3, scale=name)
+    assert found.low == found.mean == found.high == end
 
 
 @pytest.mark.parametrize(
