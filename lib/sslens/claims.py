@@ -58,7 +58,7 @@ class Claim:
     scale: Annotated[str, OneOf(tuple(SCALES))] = "plain"
     """The kind of quantity, which says what range its values and its interval stay in; see ``statistics.SCALES``."""
     repetition: str = "seeds"
-    """What is repeated, and counted by n: seeds, draws, margins. Their dimension has its name without the s: seed."""
+    """What n counts: seeds, draws, margins, images. Their dimension has its name without the s: seed."""
     exact: bool = False
     """Whether nothing is drawn: each number is computed, not estimated, and every single one is held to the bound."""
     under_review: bool = False

@@ -79,7 +79,7 @@ def of_function(function: FunctionType) -> str:
     """
     home, parts, waiting = _home_package(function), dict[str, str](), [function]
     while waiting:
-        part = waiting.pop()
+        part = inspect.unwrap(waiting.pop())
         name = f"{part.__module__}.{part.__qualname__}"
         if name in parts:
             continue
