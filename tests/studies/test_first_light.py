@@ -13,7 +13,7 @@ RUNS, SEEDS, STEPS = ["healthy", "collapsing"], [0, 1, 2], [0, 10]
 def along(ends, spread=0.01):
     """run x seed x step: the same start for both runs, an end for each, seeds a little apart in both and in pairs."""
     values = np.empty((2, 3, 2))
-    values[..., 0], values[..., 1] = 1.0, np.array(ends)[:, None] + spread * np.array([-1, 0, 1])
+    values[..., 0], values[..., 1] = 1.0, np.array(ends)[:, None] + spread * np.array([[-1, 0, 1], [1, 0, -1]])
     return DataArray(
         values, {"run": RUNS, "seed": SEEDS, "step": STEPS}, ("run", "seed", "step"), attrs={"setting": "s"}
     )
