@@ -199,6 +199,9 @@ def test_an_open_verdict_says_what_would_have_been_seen():
     assert verdict.record()["detectable"] == verdict.detectable == pytest.approx(0.864, abs=5e-4)
     values = conclude(verdict)._repr_mimebundle_()[RESULT]["values"]
     assert values["rank ratio.detectable"] == verdict.detectable
+    share = replace(BELOW, scale="share")
+    assert "; 2 seeds could have shown no difference that is possible;" in share.judge([0.3, 0.6]).line()
+    assert "; 3 seeds could have shown a difference of 0.49;" in share.judge([0.3, 0.45, 0.6]).line()
     assert "could have" not in BELOW.judge([0.1, 0.11]).line() + BELOW.judge([0.1]).line()
     assert "rank ratio.detectable" not in conclude(BELOW.judge([0.1, 0.11]))._repr_mimebundle_()[RESULT]["values"]
 

@@ -269,7 +269,12 @@ class Verdict:
             return ""
         if self._is_flat:
             return f"all {n} {what} alike: no spread to judge by"
-        return f"{n} {what} could have shown a difference of {self.detectable:.3g}" * math.isfinite(self.detectable)
+        if not math.isfinite(self.detectable):
+            return ""
+        scale, bounds = SCALES[self.claim.scale], filter(math.isfinite, (self.claim.above, self.claim.below))
+        if self.detectable > max(max(scale.high - bound, bound - scale.low) for bound in bounds):
+            return f"{n} {what} could have shown no difference that is possible"
+        return f"{n} {what} could have shown a difference of {self.detectable:.3g}"
 
     def _chance(self, *, true: bool) -> float:
         """One-sided p on the side of the claim, or on the other one; of an order."""
