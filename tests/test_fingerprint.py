@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sslens import fingerprint
-from sslens.fingerprint import of_class, of_modules
+from sslens.fingerprint import of_class, of_function, of_modules
 from sslens.types import InputError
 
 FILES = {
@@ -266,3 +266,73 @@ def test_a_library_that_changed_under_a_running_process_is_refused(house, monkey
 def test_the_real_library_has_one():
     assert of_modules("sslens.types") != of_modules("sslens.types", "sslens.statistics")
     assert of_modules("sslens.types") in {of_modules("sslens.types")}
+
+
+OF_FUNCTION = '''"""What a claim measures."""
+from fractions import Fraction
+FACTOR = 2
+MEASURES = {"first": lambda x: x + 1,
+            "second": lambda x: helper(x) * FACTOR}
+def helper(x):
+    """Half of it."""
+    return deeper(x) / 2  # half
+def deeper(x):
+    return Fraction(x)
+def unused(x):
+    return x
+def closing(power):
+    return lambda x: x ** power
+'''
+CHANGES = {
+    "the lambda": ("helper(x) * FACTOR", "FACTOR * helper(x)", True),
+    "what it calls": ("/ 2", "/ 3", True),
+    "what that calls": ("Fraction(x)", "Fraction(x + 1)", True),
+    "a value": ("FACTOR = 2", "FACTOR = 3", True),
+    "its neighbour": ("x + 1", "x + 2", False),
+    "a docstring": ("Half of it.", "A half.", False),
+    "a comment": ("# half", "# of it", False),
+    "what it does not use": ("return x\n", "return -x\n", False),
+}
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """A module of this text, imported from a package of its own."""
+
+    def load(text):
+        path = tmp_path / "ours_measured" / "study.py"
+        path.parent.mkdir(exist_ok=True)
+        (path.parent / "__init__.py").touch()
+        path.write_text(text)
+        for name in [name for name in sys.modules if name.startswith("ours_measured")]:
+            del sys.modules[name]
+        linecache.clearcache()
+        importlib.invalidate_caches()
+        return importlib.import_module("ours_measured.study")
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield load
+    for name in [name for name in sys.modules if name.startswith("ours_measured")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_function_is_taken_with_what_it_calls_in_its_package(name, written):
+    old, new, moves = CHANGES[name]
+    before = of_function(written(OF_FUNCTION).MEASURES["second"])
+    after = of_function(written(OF_FUNCTION.replace(old, new)).MEASURES["second"])
+    assert (before != after) == moves
+
+
+def test_a_function_is_taken_with_what_it_closes_over(written):
+    closing = written(OF_FUNCTION).closing
+    assert of_function(closing(2)) == of_function(closing(2)) != of_function(closing(3))
+
+
+def test_a_function_whose_source_is_nowhere_is_an_error():
+    namespace = {"__name__": __name__}
+    exec("def nowhere(x):\n    return x\nalso = lambda x: x", namespace)
+    for name in ("nowhere", "also"):
+        with pytest.raises(OSError):
+            of_function(namespace[name])

@@ -67,6 +67,13 @@ def test_a_verdict_with_a_number_that_is_none_is_refused(change, tmp_path):
     assert judged(tmp_path, verdict=VERDICT | change).startswith("verdict 1")
 
 
+def test_a_verdict_that_is_not_tested_decides_nothing(tmp_path):
+    untested = VERDICT | {"mean": 0.5, "untested": "too few settings: 3"}
+    assert judged(tmp_path, verdict=untested) == ""
+    assert "is not tested here and holds all the same" in judged(tmp_path, verdict=untested | {"holds": True})
+    assert "and fails all the same" in judged(tmp_path, verdict=untested | {"holds": False})
+
+
 @pytest.mark.parametrize("n", [1, 3])
 def test_a_repetition_that_diverged_is_a_result(n, tmp_path):
     assert judged(tmp_path, verdict=VERDICT | {"mean": None, "n": n}) == ""

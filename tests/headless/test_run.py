@@ -18,6 +18,7 @@ from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from xarray import DataArray
 
+from sslens import claims
 from sslens.headless import run as running
 from sslens.headless.attempt import Request
 from sslens.headless.bounded import DATA, DISPLAYS, NOTE, PIECE, TEXT, Kept
@@ -29,6 +30,7 @@ from sslens.headless.record import stored_run
 from sslens.headless.run import run_notebook
 from sslens.headless.shown import hidden
 from sslens.store import load_arrays, save_arrays
+from sslens.studies import first_light as study
 from sslens.types import InputError, UnknownName
 
 PARAMETERS = 'steps: int = 40  # of training\nrate: float = 1e-3\nname: str = "a"\nprofile: str = "lesson"'
@@ -86,6 +88,7 @@ def test_a_good_run_is_a_folder_of_notebook_report_and_sidecar_that_belong_toget
 def test_the_receipt_of_the_claims_module_is_accepted(tmp_path):
     source = (
         "from sslens.claims import Claim, conclude, receipt\nfrom xarray import DataArray\n"
+        "from sslens.studies import first_light as study\n"
         "rank = DataArray([12.0, 9.0], dims='step', coords={'step': [0, 10]}, name='rank')"
     )
     last = (
@@ -95,6 +98,9 @@ def test_the_receipt_of_the_claims_module_is_accepted(tmp_path):
     record = run_notebook(written(tmp_path, source, receipt=last), {}, out=tmp_path / "out")
     assert record.reason == ""
     assert record.verdicts[0]["holds"] is None and record.verdicts[0]["low"] is None
+    assert (
+        json.loads((record.folder / "run.json").read_text())["claims"] == record.claims == claims.digest(study.CLAIMS)
+    )
     assert load_arrays(record.folder / "results.json")["rank"].sel(step=10) == 9
 
 

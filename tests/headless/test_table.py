@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sslens import studies
 from sslens.headless import lesson as lessons
 from sslens.headless.lesson import fingerprint
-from sslens.headless.table import BEGIN, END, HEAD, STALE, counts, renew, row, with_table
+from sslens.headless.table import BEGIN, END, HEAD, STALE, counts, renew, row, table, with_table
 from sslens.types import InputError
 
 STUDY = '''"""Which rank?"""
@@ -99,6 +99,33 @@ def test_a_lesson_of_other_code_says_so(tmp_path):
 def test_a_notebook_never_frozen_and_one_without_a_study_have_rows_too(tmp_path):
     assert row(lesson(tmp_path / "12_tour.ipynb")).endswith("| not frozen yet |  |")
     assert row(lesson(tmp_path / "13_detour.ipynb", True)).endswith("| 1 of 1 hold |  |")
+
+
+def test_what_is_not_tested_is_counted_by_itself():
+    found = [{"holds": None, "untested": "too few settings: 3"}, {"holds": None, "untested": ""}, {"holds": True}]
+    assert counts(found) == "1 of 3 hold, 1 undecided, 1 not tested here"
+    assert counts([found[0] | {"under_review": True}]) == "0 of 1 hold, 1 under review"
+
+
+@pytest.mark.parametrize("profile", ["smoke", "full", None])
+def test_verdicts_of_another_profile_never_stand_in_the_table(profile, tmp_path):
+    path = lesson(tmp_path / "13_detour.ipynb", True)
+    notebook = nbformat.read(path, 4)
+    notebook.metadata["sslens"]["profile"] = profile
+    nbformat.write(notebook, path)
+    assert "| not frozen yet |" in row(path) and table([path]).endswith(row(path))
+
+
+def test_below_the_table_it_says_how_many_verdicts_err_by_chance(tmp_path):
+    paths = [
+        lesson(tmp_path / f"{name}_tour.ipynb", *outcomes)
+        for name, outcomes in (("12", (True, True, None)), ("13", (False,)))
+    ]
+    *_, blank, sentence = table(paths).splitlines()
+    assert blank == "" and sentence == (
+        "Of 4 verdicts 2 are decided by intervals of 95 %: up to 0.1 of those are to be expected to be wrong by chance."
+    )  # the contested one is not counted
+    assert "by chance" not in table([lesson(tmp_path / "14_detour.ipynb", None)])
 
 
 def test_nothing_under_review_is_not_mentioned():

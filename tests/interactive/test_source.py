@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from IPython.core.formatters import format_display_data
 
-from sslens import claims, interactive
-from sslens.claims import Claim, conclude
+from sslens import interactive
+from sslens.claims import Claim, conclude, judgement
 from sslens.headless.report import write_report
 from sslens.interactive import show_source
 from sslens.types import InputError
@@ -24,18 +24,18 @@ class Pretending:
         return "<b>"
 
 
-@pytest.mark.parametrize("of", [conclude, Claim, claims, Pretending.method])
+@pytest.mark.parametrize("of", [conclude, Claim, judgement, Pretending.method])
 def test_the_text_is_the_files_own(of):
     lines = show_source(of).text.splitlines()
-    path = sys.modules[Pretending.__module__].__file__ if of is Pretending.method else claims.__file__
+    path = sys.modules[Pretending.__module__].__file__ if of is Pretending.method else judgement.__file__
     stripped = {line.strip() for line in Path(path).read_text().splitlines()}
     assert lines and {line.strip() for line in lines} <= stripped
 
 
-def test_names_are_those_one_imports():
-    assert show_source(conclude).name == "sslens.claims.conclude"
-    assert show_source(Claim.bound.fget).name == "sslens.claims.Claim.bound"
-    assert show_source(claims).name == "sslens.claims"
+def test_names_say_in_which_file_it_stands():
+    assert show_source(conclude).name == "sslens.claims.judgement.conclude"
+    assert show_source(Claim.bound.fget).name == "sslens.claims.judgement.Claim.bound"
+    assert show_source(judgement).name == "sslens.claims.judgement"
 
 
 def test_a_method_stands_at_the_left():
@@ -44,8 +44,10 @@ def test_a_method_stands_at_the_left():
 
 def test_a_reader_gets_a_fold_and_a_terminal_the_text():
     data, _ = format_display_data(show_source(conclude))
-    assert data["text/html"].startswith("<details><summary>source of <code>sslens.claims.conclude</code></summary>")
-    assert data["text/plain"].startswith("# sslens.claims.conclude\ndef conclude(")
+    assert data["text/html"].startswith(
+        "<details><summary>source of <code>sslens.claims.judgement.conclude</code></summary>"
+    )
+    assert data["text/plain"].startswith("# sslens.claims.judgement.conclude\ndef conclude(")
 
 
 def test_nothing_in_a_source_leaves_its_fold(tmp_path):

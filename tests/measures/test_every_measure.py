@@ -8,6 +8,7 @@ import importlib
 import inspect
 import math
 import pkgutil
+from functools import partial
 
 import pytest
 import torch
@@ -95,6 +96,7 @@ OF_FEATURES = {
     "collapse.normalised_std": collapse.normalised_std,
     "probe.knn": lambda h: probe.knn(h, labels_of(h), h, k=1),
     "probe.knn_accuracy": accuracy_by(probe.knn_accuracy, k=1),
+    "probe.correct": accuracy_by(probe.correct, classify=partial(probe.knn, k=1)),
     "probe.ridge": lambda h: probe.ridge(h, labels_of(h), classes=2).predict(h),
     "probe.ridge_path": lambda h: probe.ridge_path(h, labels_of(h), penalties=[0.3], classes=2)[0].predict(h),
     "probe.ridge_loo": lambda h: probe.ridge_loo(h, labels_of(h), penalties=[0.3, 1.0], classes=2).errors,
@@ -190,6 +192,7 @@ RIGHT = {
     "collapse.normalised_std": [0, 0, ROOT(4 / 3) * 5 / 6, ERROR, ROOT(6) * ROOT(2 / 3) / 3, 2 * ROOT(2 / 7)],
     "probe.knn": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
     "probe.knn_accuracy": [0.5, 0.5, 1, 1, 1, 1],
+    "probe.correct": [[1, 0] * 3, [1, 0] * 3, [1] * 4, [1], [1] * 4, [1] * 8],
     "probe.ridge": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
     "probe.ridge_path": [[0] * 6, [0] * 6, [0, 1, 0, 1], [0], [0, 1, 0, 1], [0, 1] * 4],
     "probe.ridge_loo": [[0.36] * 2, [0.36] * 2, ..., ERROR, ..., ...],

@@ -10,7 +10,7 @@ from xarray import DataArray
 
 from sslens.measures import collapse, probe, spectrum
 from sslens.presets import SWEEPS
-from sslens.statistics import labels
+from sslens.statistics import RankTest, labels
 from sslens.studies import of_notebook, one_number
 from sslens.studies.one_number import Setting
 from sslens.studies.study import stacked
@@ -169,7 +169,9 @@ def choices(value, sweeps=(*one_number.COMPARED, "all runs")):
     names = ["RankMe, embedding", "exponent near 1"]
     coords = {"choice": names, "sweep": list(sweeps), "seed": [0, 1, 2]}
     spread = np.tile(value + np.array([-0.001, 0, 0.001]), (2, len(sweeps), 1))
-    return DataArray(spread, coords, tuple(coords), "correlation", {"setting": "digits, 9 steps"})
+    found = DataArray(spread, coords, tuple(coords), "correlation", {"setting": "digits, 9 steps"})
+    rare, common = (0.001, 0.999) if value > 0 else (0.999, 0.001)
+    return found.assign_coords(RankTest(7, rare, common, 0.5).coords)
 
 
 def test_every_claim_is_judged_by_its_own_numbers():
@@ -179,6 +181,24 @@ def test_every_claim_is_judged_by_its_own_numbers():
     assert [verdict.holds for verdict in found] == [True] * 6 + [False]
     assert {verdict.setting for verdict in found} == {"digits, 9 steps"}
     assert [verdict.interval.mean for verdict in found] == pytest.approx([0.5] * 6 + [0.1])
+
+
+def test_orders_are_judged_by_permutation_and_too_few_settings_are_not_tested():
+    runs = [f"{sweep} {place}" for sweep in one_number.COMPARED for place in range(7)]
+    draw = np.random.default_rng(0)
+    coords = {"run": runs, "seed": [0, 1, 2]}
+    quality = DataArray(draw.normal(size=(len(runs), 3)), coords, ("run", "seed"), "accuracy", {"setting": "digits"})
+    score = quality + 0.3 * draw.normal(size=(len(runs), 3))
+    names = {"RankMe, embedding": score, "exponent near 1": -score}
+    chosen = stacked({name: values.rename("score") for name, values in names.items()}, "choice")
+    groups = {sweep: [run for run in runs if run.startswith(sweep)] for sweep in one_number.COMPARED}
+    groups |= {"VICReg covariance": groups["VICReg covariance"][:4], one_number.ALL: runs}
+    order = one_number.rank_correlations(chosen, quality, groups=groups)
+    found = {verdict.claim.quantity: verdict for verdict in one_number.verdicts(order, choices(0.1))}
+    tested = found["Spearman, SimCLR temperature"]
+    assert tested.holds is True and tested.ranks.settings == 7 and ", p " in tested.line()
+    assert found["Spearman, VICReg covariance"].untested == "too few settings: 4, an order needs at least 5"
+    assert found["Spearman with nearness, all runs"].holds is False
 
 
 def test_a_single_sweep_is_judged_alone():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pandas import Index
 from xarray import DataArray, concat
 
-from sslens.statistics import labels
+from sslens.statistics import RankTest, labels, rank_test
 from sslens.studies.one_number_agreement import (
     pooled,
     rank_correlation,
@@ -188,3 +188,27 @@ def test_what_does_not_match_is_our_error():
         regrets(UP, QUALITIES, groups={"all": ["p", "stranger"]})
     with pytest.raises(InputError, match="groups must be at least one"):
         regrets(UP, QUALITIES, groups={})
+
+
+def test_a_permutation_test_stands_beside_the_correlations_of_each_group_and_score():
+    draw = np.random.default_rng(0)
+    coords = {"run": list("abcdefg"), "seed": [0, 1, 2]}
+    quality = DataArray(draw.normal(size=(7, 3)), coords, ("run", "seed"), "accuracy")
+    scores = concat([quality, -quality], Index(["same", "turned"], name="choice"))
+    groups = {"all": list("abcdefg"), "some": list("bdf")}
+    found = rank_correlations(scores, quality, groups=groups)
+    assert (
+        found["settings"].sel(sweep="all").values.tolist() == [7, 7]
+        and (found["settings"].sel(sweep="some") == 3).all()
+    )
+    for choice, sweep in (("same", "all"), ("turned", "some")):
+        ours = RankTest.beside(found.sel(choice=choice, sweep=sweep))
+        assert ours == rank_test(
+            scores.sel(choice=choice, run=groups[sweep], drop=True), quality.sel(run=groups[sweep])
+        )
+
+
+def test_where_a_run_diverged_there_is_no_test():
+    quality = DataArray([[0.5, 0.5], [0.25, np.nan]], {"run": ["a", "b"], "seed": [0, 1]}, ("run", "seed"), "accuracy")
+    found = rank_correlations(quality, quality, groups={"both": ["a", "b"]})
+    assert found["settings"].item() == 2 and np.isnan(found["p_high"].item())

@@ -81,11 +81,13 @@ def test_boosters_are_judged_over_margins_and_self_training_over_draws_at_one_an
     margins = {"run": ["lines, logistic loss", "trees, exponential loss"], "margin": [0.05, 0.1]}
     accuracy = DataArray([[0.5, 0.5], [1.0, 1.0]], margins, ("run", "margin"))
     lines, trees = study.noise_defeats_lines.judge(accuracy), study.trees_resist.judge(accuracy)
-    assert lines.holds and trees.holds and "over 2 margins" in lines.line()
+    assert lines.holds and trees.holds and "over 2 margins, each of them exact" in lines.line()
     coords = {"run": ["supervised", "self-training", "bidirectional"], "draw": [0, 1]}
     coords |= {"angle of the pool": [15.0, 45.0]}
     values = np.array([[9.0, 0.7], [9.0, 0.6], [9.0, 0.65]])[:, None].repeat(2, 1)
     found = DataArray(values, coords, tuple(coords), attrs={"setting": "digits"})
     harm, help_ = study.self_training_harms.judge(found), study.two_predictors_help.judge(found)
     assert (harm.interval.mean, help_.interval.mean) == pytest.approx((-0.1, 0.05))
-    assert harm.line().endswith("over 2 draws; claimed < 0; digits, 45 degrees)")
+    assert harm.line().endswith(
+        " over 2 draws; all 2 draws alike: no spread to judge by; claimed < 0; digits, 45 degrees)"
+    )

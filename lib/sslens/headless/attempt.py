@@ -123,6 +123,10 @@ class Attempt:
         """The verdicts in the receipt of a complete attempt."""
         return json.loads(self.receipt.read_text(encoding="utf-8"))["verdicts"]
 
+    def claims(self) -> str:
+        """The digest of the study's claims in the receipt of a complete attempt; empty where it says none."""
+        return json.loads(self.receipt.read_text(encoding="utf-8")).get("claims", "")
+
 
 def execute(attempt: Attempt, progress: Progress | None = None) -> str:
     """Run the notebook in a kernel of its own; the reason why it is not complete, or nothing."""

@@ -75,13 +75,15 @@ def _receipt(path: Path, nonce: str, *, parameters: Mapping[str, Any], last: lis
 def _fault(verdict: object) -> str:
     """What is wrong with a recorded verdict.
 
-    The bounds of a single seed's interval are null by right, and mean and bounds of an open one that has no interval:
-    a seed diverged.
+    The bounds of a single seed's interval are null by right, and mean and bounds of one that is not tested because a
+    seed diverged.
     """
     if not isinstance(verdict, dict) or not {"sentence", "source", "quantity", "holds", "line"} <= verdict.keys():
         return "is not what sslens.claims.receipt writes"
     if verdict["holds"] not in (True, False, None):
         return f"neither holds, nor fails, nor is open: {verdict['holds']!r}"
+    if verdict.get("untested") and verdict["holds"] is not None:
+        return f"is not tested here and {'holds' if verdict['holds'] else 'fails'} all the same"
     needed = ["n", "mean"] if verdict.get("n") == 1 else ["n", "mean", "low", "high"]
     if verdict["holds"] is None and all(verdict.get(name, "") is None for name in ("mean", "low", "high")):
         needed = ["n"]

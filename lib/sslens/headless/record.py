@@ -38,6 +38,8 @@ class RunRecord:
     cell_seconds: list[float | None]
     """Of each code cell in order; None where it was not run."""
     nonce: str
+    claims: str = ""
+    """Digest of the study's claims as they were judged: see ``claims.digest``."""
     identity: dict[str, Any] = field(default_factory=dict)
     """Its key, and digests of source, library and data: the same identity is the same run."""
     versions: dict[str, str] = field(default_factory=dict)

@@ -193,6 +193,7 @@ def _record(
         profile=attempt.request.parameters["profile"],
         parameters=attempt.request.parameters,
         verdicts=[] if reason else hidden_within(attempt.verdicts(), attempt.staging),
+        claims="" if reason else attempt.claims(),
         started=attempt.started,
         seconds=round(time.monotonic() - attempt.clock, 3),
         cell_seconds=[cell.metadata.get("papermill", {}).get("duration") for cell in cells],

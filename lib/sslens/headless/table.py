@@ -8,9 +8,10 @@ from typing import Any
 from nbformat import NotebookNode
 
 from sslens import studies
-from sslens.claims import UNDER_REVIEW
+from sslens.claims import NOT_TESTED, UNDER_REVIEW
 from sslens.headless.lesson import MARK, stale_lesson
 from sslens.headless.notebook import question, read_notebook
+from sslens.statistics import expected_false
 from sslens.store import write_atomic
 from sslens.types import InputError
 
@@ -26,19 +27,25 @@ SINGULAR = {"do not": "does not"}
 def row(path: Path) -> str:
     """One line on a committed notebook: its question, how many of its claims hold at ``lesson``, the answer in short.
 
-    The answer takes a verdict under review for an open one: it may come out otherwise.
+    The answer takes a verdict under review for an open one: it may come out otherwise. Verdicts of another profile
+    than ``lesson`` are none.
 
     Raises:
         InputError: no notebook.
     """
     notebook = read_notebook(path)
-    mark = notebook.metadata.get(MARK, {})
-    study, verdicts = studies.of_notebook(path.stem), mark.get("verdicts", [])
+    study, verdicts = studies.of_notebook(path.stem), _of_lesson(notebook)
     settled = [each | {"holds": None} if _contested(each) else each for each in verdicts]
     link = f"[{question(notebook)}](notebooks/{path.name})"
     answer = study.answer(settled) if study is not None and verdicts else ""
     cells = (link, counts(verdicts), answer + _word_of_age(notebook, path.stem))
     return "| " + " | ".join(cell.replace("|", r"\|").strip() for cell in cells) + " |"
+
+
+def _of_lesson(notebook: NotebookNode) -> list[Any]:
+    """The verdicts committed with a notebook; those of ``smoke`` mean nothing, and never stand in the table."""
+    mark = notebook.metadata.get(MARK, {})
+    return mark.get("verdicts", []) if mark.get("profile") == "lesson" else []
 
 
 def _word_of_age(notebook: NotebookNode, name: str) -> str:
@@ -51,15 +58,22 @@ def counts(verdicts: Iterable[Mapping[str, Any]]) -> str:
     >>> settled = [{"holds": holds} for holds in (True, True, None)]
     >>> counts(settled), counts(settled[:2]), counts([])
     ('2 of 3 hold, 1 undecided', '2 of 2 hold', 'not frozen yet')
-    >>> counts([*settled, {"holds": True, "under_review": True}])
-    '2 of 4 hold, 1 undecided, 1 under review'
+    >>> counts([*settled, {"holds": True, "under_review": True}, {"holds": None, "untested": "too few settings: 3"}])
+    '2 of 5 hold, 1 undecided, 1 not tested here, 1 under review'
     """
-    words = [UNDER_REVIEW if _contested(each) else COUNTED[each["holds"]] for each in verdicts]
+    words = [_word(each) for each in verdicts]
     if not words:
         return "not frozen yet"
     found = Counter(words)
-    others = [_number(found[word], word) for word in (*list(COUNTED.values())[1:], UNDER_REVIEW) if found[word]]
+    others = (*list(COUNTED.values())[1:], NOT_TESTED, UNDER_REVIEW)
+    others = [_number(found[word], word) for word in others if found[word]]
     return ", ".join([f"{found['hold']} of {len(words)} hold", *others])
+
+
+def _word(verdict: Mapping[str, Any]) -> str:
+    if _contested(verdict):
+        return UNDER_REVIEW
+    return NOT_TESTED if verdict.get("untested") else COUNTED[verdict["holds"]]
 
 
 def _contested(verdict: Mapping[str, Any]) -> bool:
@@ -79,7 +93,29 @@ def table(paths: Iterable[Path]) -> str:
     >>> table([])
     '| question | claims | in short |\n|---|---|---|'
     """
-    return "\n".join([HEAD, *(row(path) for path in sorted(paths, key=lambda path: path.name))])
+    paths = sorted(paths, key=lambda path: path.name)
+    verdicts = [each for path in paths for each in _of_lesson(read_notebook(path))]
+    return "\n".join([HEAD, *map(row, paths), *chance(verdicts)])
+
+
+def chance(verdicts: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A blank line and a sentence: how many of the decided verdicts may err by chance alone; nothing where none is.
+
+    Of each decided verdict the interval leaves out the truth in 5 % of cases; what is exact does not err by chance.
+
+    >>> chance([{"holds": True}] * 29 + [{"holds": None}, {"holds": False}, {"holds": True, "exact": True}])[1]
+    'Of 32 verdicts 30 are decided by intervals of 95 %: up to 1.5 of those are to be expected to be wrong by chance.'
+    """
+    verdicts = list(verdicts)
+    decided = [each for each in verdicts if _word(each) in (COUNTED[True], COUNTED[False]) and not each.get("exact")]
+    if not decided:
+        return []
+    count, wrong = len(decided), expected_false(len(decided))
+    by = f"{count} {'is' if count == 1 else 'are'} decided by intervals of 95 %"
+    return [
+        "",
+        f"Of {len(verdicts)} verdicts {by}: up to {wrong:.2g} of those are to be expected to be wrong by chance.",
+    ]
 
 
 def committed(root: Path) -> list[Path]:

@@ -135,8 +135,9 @@ def _collapsing(array: DataArray) -> DataArray:
     return array.isel(run=1)
 
 
-def _gain(accuracy: DataArray) -> DataArray:
-    healthy = _healthy(accuracy)
+def _gain(correct: DataArray) -> DataArray:
+    """Test image by test image: 1 where one is found at the end only, -1 where at the start only; seed x sample."""
+    healthy = _healthy(correct)
     return difference(healthy.isel(step=-1), healthy.isel(step=0))
 
 
@@ -145,6 +146,7 @@ classes_are_learned = Claim(
     source="Chen et al. 2020",
     quantity="gain of kNN accuracy",
     above=0,
+    scale="difference",
     measured=_gain,
 )
 collapses_without_stop_gradient = Claim(
@@ -152,6 +154,7 @@ collapses_without_stop_gradient = Claim(
     source="Chen & He 2021",
     quantity="normalised deviation, collapsed",
     below=0.1,
+    scale="ratio",
     measured=lambda deviation: _collapsing(deviation).isel(step=-1),
 )
 loss_calls_it_a_success = Claim(
@@ -159,6 +162,7 @@ loss_calls_it_a_success = Claim(
     source="Chen & He 2021",
     quantity="loss left, healthy - collapsed",
     above=0,
+    premise=collapses_without_stop_gradient,
     measured=lambda left: difference(_healthy(left).isel(step=-1), _collapsing(left).isel(step=-1)),
 )
 rank_sees_it = Claim(
@@ -166,6 +170,8 @@ rank_sees_it = Claim(
     source="Garrido et al. 2023",
     quantity="RankMe, collapsed / healthy",
     below=0.5,
+    premise=collapses_without_stop_gradient,
+    scale="ratio",
     measured=lambda rank: ratio(_collapsing(rank).isel(step=-1), _healthy(rank).isel(step=-1)),
 )
 CLAIMS = (classes_are_learned, collapses_without_stop_gradient, loss_calls_it_a_success, rank_sees_it)

@@ -9,7 +9,7 @@ from torch import Tensor
 from xarray import DataArray, concat
 
 from sslens.measures.features import checked_features
-from sslens.statistics import labels, paired
+from sslens.statistics import RankTest, labels, paired, rank_test
 from sslens.types import InputError
 
 ALL = "all runs"
@@ -70,16 +70,40 @@ def regret(scores: Float[Tensor, "n"], qualities: Float[Tensor, "n"]) -> float:
 def rank_correlations(scores: DataArray, qualities: DataArray, *, groups: Groups) -> DataArray:
     """Spearman's ρ of scores and qualities within each group of runs, for each seed; see ``within``.
 
+    The coordinates of a ``statistics.RankTest`` of the mean over seeds stand beside it, for each sweep (and whatever
+    else the scores have): how many settings there are, and what chance makes of them. NaN where a run had diverged.
+
     Raises:
         InputError: as ``within`` and ``rank_correlation``.
 
     >>> runs = {"run": ["cold", "warm", "hot"], "seed": [0]}
     >>> quality = DataArray([[0.3], [0.5], [0.4]], runs, ("run", "seed"), "accuracy")
-    >>> rank_correlations(quality, quality, groups={"temperature": ["cold", "hot"]}).values
-    array([[1.]])
+    >>> found = rank_correlations(quality, quality, groups={"temperature": ["cold", "hot"]})
+    >>> found.values, found["settings"].values, found["p_high"].values
+    (array([[1.]]), array([2.]), array([0.5]))
     """
     found = within(scores, qualities, groups=groups, agree=rank_correlation)
-    return found.rename(f"Spearman correlation with {qualities.name}")
+    return _tested(found, scores, qualities, groups).rename(f"Spearman correlation with {qualities.name}")
+
+
+def _tested(found: DataArray, scores: DataArray, qualities: DataArray, groups: Groups) -> DataArray:
+    """Correlations (..., sweep, seed) with a permutation test beside each mean over seeds."""
+    tests = found.isel(seed=0, drop=True)
+    others = [dim for dim in tests.dims if dim != "sweep"]
+    rows = scores.stack(place=others).transpose("place", "run", "seed") if others else scores.expand_dims("place")
+    coordinates = [
+        [_test(row.sel(run=list(runs)), qualities.sel(run=list(runs))) for runs in groups.values()] for row in rows
+    ]
+    values = np.reshape(coordinates, (*tests.shape, len(RankTest.COORDINATES)))
+    names = enumerate(RankTest.COORDINATES)
+    return found.assign_coords({name: (tests.dims, values[..., place]) for place, name in names})
+
+
+def _test(scores: DataArray, qualities: DataArray) -> list[float]:
+    if not (np.isfinite(scores.values).all() and np.isfinite(qualities.values).all()):
+        return [scores.sizes["run"], np.nan, np.nan, np.nan]
+    bare = [array.reset_coords(drop=True).drop_vars("place", errors="ignore") for array in (scores, qualities)]
+    return list(rank_test(*bare).coords.values())
 
 
 def regrets(scores: DataArray, qualities: DataArray, *, groups: Groups) -> DataArray:

@@ -248,6 +248,7 @@ noise_defeats_lines = Claim(
     below=0.75,
     under_review=True,
     repetition="margins",
+    exact=True,
     measured=lambda accuracy: accuracy.sel(run="lines, logistic loss"),
 )
 trees_resist = Claim(
@@ -256,6 +257,7 @@ trees_resist = Claim(
     quantity="points right by trees, 20 % flipped",
     above=0.95,
     repetition="margins",
+    exact=True,
     measured=lambda accuracy: accuracy.sel(run="trees, exponential loss"),
 )
 self_training_harms = Claim(

@@ -1,4 +1,4 @@
-"""Repetitions: Student-t intervals, and pairs of runs that are never silently incomplete."""
+"""Pairs of runs that are never silently incomplete."""
 
 import math
 
@@ -7,91 +7,13 @@ import pytest
 import xarray
 from hypothesis import given
 from hypothesis import strategies as some
-from scipy import stats
 from xarray import DataArray
 
-from sslens.statistics import Interval, difference, interval, labels, paired, ratio
+from sslens.statistics import difference, labels, paired, ratio
 from sslens.types import InputError
-
-
-@given(some.lists(some.floats(-1e6, 1e6), min_size=2, max_size=12), some.floats(0.5, 0.999))
-def test_interval_is_scipys_student_t_interval(values, confidence):
-    ours = Interval.of(values, confidence)
-    error = stats.sem(values)
-    low, high = stats.t.interval(confidence, len(values) - 1, np.mean(values), error) if error > 0 else (ours.mean,) * 2
-    scale = max(map(abs, values)) + 1e-300
-    assert (ours.low, ours.high) == pytest.approx((low, high), rel=1e-9, abs=1e-9 * scale)
-    assert ours.n == len(values)
-
-
-def test_interval_of_three_seeds_from_the_printed_table():
-    ours = Interval.of([1.0, 2.0, 3.0])  # t of 2 degrees of freedom at 0.975 is 4.303 in every printed table
-    assert (ours.mean, ours.high - ours.mean) == pytest.approx((2.0, 4.3027 / math.sqrt(3)), rel=1e-4)
-
-
-def test_interval_of_one_value_knows_nothing():
-    assert Interval.of([0.7]) == Interval(0.7, -math.inf, math.inf, 1)
-
-
-def test_interval_of_equal_values_is_a_point():
-    assert Interval.of([0.1] * 5) == Interval(0.1, 0.1, 0.1, 5)
-
-
-@pytest.mark.parametrize("values", [[], [math.nan], [1.0, math.inf]])
-def test_interval_of_nothing_or_of_the_infinite_is_refused(values):
-    with pytest.raises(InputError):
-        Interval.of(values)
-
-
-@given(some.lists(some.floats(-1e3, 1e3), min_size=2, max_size=8), some.floats(-1e3, 1e3), some.floats(0.1, 10))
-def test_an_interval_moves_and_grows_with_its_values(values, shift, scale):
-    plain, moved = Interval.of(values), Interval.of([scale * value + shift for value in values])
-    bound = 1e-6 * (1 + abs(shift) + max(map(abs, values)))
-    for name in ("mean", "low", "high"):
-        assert getattr(moved, name) == pytest.approx(scale * getattr(plain, name) + shift, abs=bound)
-
-
-@given(some.lists(some.floats(-1e3, 1e3), min_size=2, max_size=8))
-def test_more_confidence_is_a_wider_interval_around_the_same_mean(values):
-    narrow, wide = Interval.of(values, 0.8), Interval.of(values, 0.99)
-    assert narrow.mean == wide.mean and wide.low <= narrow.low <= narrow.mean <= narrow.high <= wide.high
-
-
-def array(values, **coords):
-    return DataArray(
-        np.array(values, dtype=float), {name: list(labels) for name, labels in coords.items()}, list(coords)
-    )
-
+from tests.statistics.simulated import array
 
 SEEDS = array([1.0, 2.0, 3.0], seed=[0, 1, 2])
-
-
-def test_the_interval_of_an_array_is_that_of_its_values():
-    assert interval(SEEDS) == Interval.of([1.0, 2.0, 3.0])
-    assert interval(SEEDS, confidence=0.5) == Interval.of([1.0, 2.0, 3.0], 0.5)
-    assert interval(array([1.0, 2.0], draw=[0, 1]), over="draw").n == 2
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_seed_that_diverged_makes_the_interval_nan_and_counts(value):
-    found = interval(array([1.0, value, 3.0], seed=[0, 1, 2]))
-    assert found.n == 3 and math.isnan(found.mean) and math.isnan(found.low) and math.isnan(found.high)
-
-
-@pytest.mark.parametrize(
-    "values", [array([[1.0]], seed=[0], step=[0]), array([1.0], step=[0]), DataArray(1.0)], ids=["two", "other", "none"]
-)
-def test_an_interval_is_of_a_vector_over_seeds(values):
-    with pytest.raises(InputError, match="values must be numbers along seed alone"):
-        interval(values)
-
-
-def test_an_interval_over_no_seed_at_all_is_refused():
-    with pytest.raises(InputError, match="at least one finite number"):
-        interval(array([], seed=[]))
-
-
-# Pairs
 
 OTHERS = {
     "a seed less": (array([1.0, 2.0], seed=[0, 1]), "seed must be the same in both: .0, 1, 2.. Got .0, 1."),
@@ -192,6 +114,18 @@ def test_what_both_agree_on_stays_in_the_attributes_and_the_name_is_given():
 def test_marks_of_one_run_are_no_labels_of_the_pair():
     marked = SEEDS.assign_coords(status=("seed", ["complete", "diverged", "complete"]))
     assert "status" not in difference(marked, SEEDS).coords and difference(SEEDS, marked).sizes == {"seed": 3}
+
+
+def test_originals_stay_with_their_samples_and_must_be_the_same():
+    one, other = (array(np.ones((2, 3)), seed=[0, 1], sample=[4, 5, 6]) for _ in range(2))
+    one, same, another = (
+        one.assign_coords(origin=("sample", origins)) for origins in ([7, 7, 8], [7, 7, 8], [7, 8, 8])
+    )
+    assert labels(difference(one, same), "origin") == [7, 7, 8]
+    for pair in ((one, another), (another, one), (one, other), (other, one)):
+        with pytest.raises(InputError, match="origin must be the same in both"):
+            difference(*pair)
+    assert "origin" not in difference(other, other).coords
 
 
 def test_labels_are_plain_values():

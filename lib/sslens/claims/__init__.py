@@ -1,0 +1,30 @@
+"""Judgement: a claim as something that is measured, the verdict over repetitions, and what is kept of both."""
+
+from sslens.claims.judgement import (
+    MARKS,
+    NOT_TESTED,
+    RESULT,
+    UNDER_REVIEW,
+    WIDTH,
+    WORDS,
+    Claim,
+    Conclusion,
+    Verdict,
+    conclude,
+)
+from sslens.claims.receipt import digest, receipt
+
+__all__ = [
+    "MARKS",
+    "NOT_TESTED",
+    "RESULT",
+    "UNDER_REVIEW",
+    "WIDTH",
+    "WORDS",
+    "Claim",
+    "Conclusion",
+    "Verdict",
+    "conclude",
+    "digest",
+    "receipt",
+]
