@@ -42,12 +42,11 @@ def parsed(text: str) -> NotebookNode:
         if _deeper(content, DEPTH):
             raise NoNotebook(f"it is nested more than {DEPTH} deep")
         notebook = _of_today(_completed(content))
+    except NoNotebook:
+        raise
     except NBFormatError as error:
         raise NoNotebook(f"{error}") from None
-    except (RecursionError, LookupError, TypeError, AttributeError, json.JSONDecodeError):
-        # nbformat meets JSON that is no notebook with whatever error it happens to stumble into
-        raise NoNotebook("it holds no valid notebook") from None
-    except ValidationError:
+    except Exception:  # nbformat meets JSON that is no notebook with whatever error it happens to stumble into
         raise NoNotebook("it holds no valid notebook") from None
     _require_valid(notebook)
     _require_texts(notebook)

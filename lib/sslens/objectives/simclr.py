@@ -5,8 +5,9 @@ from typing import Annotated, final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
-from sslens.objectives.directions import unit
+from sslens.objectives.directions import of_ordinary_size
 from sslens.objectives.objective import Objective
 from sslens.types import Outputs, Range, Scalar, checked_dataclass
 
@@ -31,7 +32,7 @@ class SimCLR(Objective):
 
     def terms(self, outputs: Outputs, state: nn.Module | None = None) -> dict[str, Scalar]:
         """``alignment`` pulls the two views together, ``contrast`` pushes everything apart; their sum is NT-Xent."""
-        first, second = outputs.embedding
+        first, second = (of_ordinary_size(view) for view in outputs.embedding)
         return {
             "alignment": alignment(first, second, temperature=self.temperature),
             "contrast": contrast(first, second, temperature=self.temperature),
@@ -39,24 +40,24 @@ class SimCLR(Objective):
 
 
 def alignment(first: Float[Tensor, "n k"], second: Float[Tensor, "n k"], *, temperature: float) -> Scalar:
-    """Minus the mean cosine similarity of positive pairs over the temperature.
+    """Minus the mean cosine similarity of positive pairs over the temperature, of rows of ordinary size.
 
     >>> import torch
     >>> alignment(torch.eye(3), torch.eye(3), temperature=0.5).item()
     -2.0
     """
-    return -(unit(first) * unit(second)).sum(1).mean() / temperature
+    return -(normalize(first, dim=1) * normalize(second, dim=1)).sum(1).mean() / temperature
 
 
 def contrast(first: Float[Tensor, "n k"], second: Float[Tensor, "n k"], *, temperature: float) -> Scalar:
-    """Mean over the 2n embeddings of log Σ exp(cosine / temperature) over the 2n - 1 others.
+    """Mean over the 2n embeddings of log Σ exp(cosine / temperature) over the 2n - 1 others, of rows of ordinary size.
 
     >>> import torch
     >>> z = torch.ones(2, 3)
     >>> round(contrast(z, z, temperature=1.0).exp().item(), 3)  # three equal others: 3 e
     8.155
     """
-    z = unit(torch.cat([first, second]))  # (2n, k)
+    z = normalize(torch.cat([first, second]), dim=1)  # (2n, k)
     similarity = z @ z.T / temperature
     itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
     return similarity.masked_fill(itself, -torch.inf).logsumexp(1).mean()
