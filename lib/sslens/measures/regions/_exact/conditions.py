@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx
 
+from sslens.measures.regions._exact.folds import arguments
 from sslens.types import InputError
 
 COMPARISONS = {
@@ -66,7 +67,7 @@ def compared(node: fx.Node, env: Mapping[fx.Node, Any]) -> Float[Tensor, "..."]:
     >>> compared(gt, {x: torch.tensor([3.0]), other: torch.tensor([1.0])})
     tensor([2.])
     """
-    args, kwargs = (fx.node.map_arg(given, env.__getitem__) for given in (node.args, node.kwargs))
+    args, kwargs = arguments(node, env)
     one, other = (*args, *kwargs.values())
     return one - other
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
+from torch.fx.node import map_arg
 from torch.nn import functional
 
 Units = tuple[Tensor, ...]
@@ -124,25 +125,36 @@ def jumps(node: fx.Node, called: Any) -> bool:
     (True, False)
     """
     if isinstance(called, nn.Threshold):
-        return called.threshold != called.value
+        return bool(called.threshold != called.value)
     if isinstance(called, nn.Module) or FUNCTIONS.get(called) is not _at_threshold:
         return False
     given = dict(zip(("input", "threshold", "value"), node.args, strict=False)) | node.kwargs
-    return given["threshold"] != given["value"]
+    return bool(given["threshold"] != given["value"])
 
 
-def folding_units(node: fx.Node, called: Any, env: Mapping[fx.Node, Any]) -> list[Float[Tensor, "..."]]:
+def folding_units(node: fx.Node, called: Any, *, env: Mapping[fx.Node, Any]) -> list[Float[Tensor, "..."]]:
     """The units of a fold, from the values of the operations before it.
 
     >>> x, fold, _ = fx.symbolic_trace(nn.Sequential(nn.Hardtanh())).graph.nodes
-    >>> folding_units(fold, nn.Hardtanh(), {x: torch.tensor([0.5])})
+    >>> folding_units(fold, nn.Hardtanh(), env={x: torch.tensor([0.5])})
     [tensor([1.5000]), tensor([-0.5000])]
     """
-    args, kwargs = (fx.node.map_arg(given, env.__getitem__) for given in (node.args, node.kwargs))
+    args, kwargs = arguments(node, env)
     if isinstance(called, nn.Module):
         kind = next(kind for kind in MODULES if isinstance(called, kind))
         return list(MODULES[kind](called, *args, **kwargs))
     return list(FUNCTIONS[called](*args, **kwargs))
+
+
+def arguments(node: fx.Node, env: Mapping[fx.Node, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """What an operation is given, from the values of those before it.
+
+    >>> x, clamp, _ = fx.symbolic_trace(lambda x: x.clamp(min=0)).graph.nodes
+    >>> arguments(clamp, {x: 3})
+    ([3], {'min': 0})
+    """
+    found: Any = [map_arg(given, env.__getitem__) for given in (node.args, node.kwargs)]
+    return list(found[0]), dict(found[1])
 
 
 def name_of(called: Any) -> str:

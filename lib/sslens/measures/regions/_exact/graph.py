@@ -103,7 +103,7 @@ class Network:
         if is_replaced(node, self.graph):
             return torch.relu(env[entering(node)])
         missing = [source for source in node.all_input_nodes if source in self.held and source not in env]
-        return carried_out(node, self.graph, {**env, **{source: self.run(source, env) for source in missing}})
+        return carried_out(node, self.graph, env={**env, **{source: self.run(source, env) for source in missing}})
 
     def sources(self, node: fx.Node) -> list[fx.Node]:
         """The tensors with rows for every point that an operation reads, and that comparisons it reads look at."""
@@ -120,7 +120,7 @@ class Network:
         if (comparison := self._chosen_by(node)) is not None:
             units = [conditions.compared(comparison, env)]
         else:
-            units = units_before(node, self.graph, env)
+            units = units_before(node, self.graph, env=env)
         return torch.cat([each.reshape(rows, -1) for each in units], 1)
 
     def _chosen_by(self, node: fx.Node) -> fx.Node | None:
@@ -196,7 +196,7 @@ class Network:
                 self._demand_meeting(node, probe)
                 if bend != "pool":
                     scales[node] = self.units(node, probe.many, rows=PROBES).abs().amax(0)
-                opposite = probe.afresh(node, sources, probe.many | {each: -probe.many[each] for each in sources})
+                opposite = probe.afresh(node, sources, env=probe.many | {each: -probe.many[each] for each in sources})
                 probe.loosen(node, torch.maximum(probe.many[node].abs(), opposite.abs()))
             if is_in_place(node, self.graph):
                 probe.put(entering(node), node)
@@ -209,7 +209,7 @@ class Network:
         """What an operation chooses must not jump."""
         comparison, sources = self._chosen_by(node), self.sources(node)
         if comparison and not conditions.meets(
-            lambda env: probe.afresh(node, sources, env), comparison, env=probe.many
+            lambda env: probe.afresh(node, sources, env=env), comparison, env=probe.many
         ):
             raise conditions.jump(comparison, node)
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from sslens.measures.regions._exact.folds import folding_units, is_folding, jumps, name_of
+from sslens.measures.regions._exact.folds import arguments, folding_units, is_folding, jumps, name_of
 from sslens.types import InputError
 
 RECTIFIERS = (nn.ReLU, nn.LeakyReLU, nn.PReLU)
@@ -79,18 +79,20 @@ def is_affine(node: fx.Node, graph: fx.GraphModule) -> bool:
     [False, True, False, False]
     """
     called = called_by(node, graph)
-    return type(called) in AFFINE and not called._forward_hooks and getattr(called, "running_mean", 0) is not None
+    return (
+        type(called) in AFFINE and not vars(called)["_forward_hooks"] and getattr(called, "running_mean", 0) is not None
+    )
 
 
-def units_before(node: fx.Node, graph: fx.GraphModule, env: Mapping[fx.Node, Any]) -> list[Float[Tensor, "..."]]:
+def units_before(node: fx.Node, graph: fx.GraphModule, *, env: Mapping[fx.Node, Any]) -> list[Float[Tensor, "..."]]:
     """The units of a fold that is no max-pool, from the values of the operations before it.
 
     >>> graph = fx.symbolic_trace(nn.Sequential(nn.GELU()))
     >>> x, gelu, _ = graph.graph.nodes
-    >>> units_before(gelu, graph, {x: torch.tensor([0.5])})
+    >>> units_before(gelu, graph, env={x: torch.tensor([0.5])})
     [tensor([0.5000])]
     """
-    return [env[entering(node)]] if is_replaced(node, graph) else folding_units(node, called_by(node, graph), env)
+    return [env[entering(node)]] if is_replaced(node, graph) else folding_units(node, called_by(node, graph), env=env)
 
 
 def refusal(node: fx.Node, graph: fx.GraphModule, *, hint: str = "") -> InputError:
@@ -115,15 +117,15 @@ def called_by(node: fx.Node, graph: fx.GraphModule) -> Any:
     return graph.get_submodule(str(node.target)) if node.op == "call_module" else node.target
 
 
-def carried_out(node: fx.Node, graph: fx.GraphModule, env: Mapping[fx.Node, Any]) -> Any:
+def carried_out(node: fx.Node, graph: fx.GraphModule, *, env: Mapping[fx.Node, Any]) -> Any:
     """What an operation gives, from the values of those before it.
 
     >>> graph = fx.symbolic_trace(nn.Sequential(nn.ReLU()))
     >>> x, relu, _ = graph.graph.nodes
-    >>> carried_out(relu, graph, {x: torch.tensor([-1.0, 2.0])})
+    >>> carried_out(relu, graph, env={x: torch.tensor([-1.0, 2.0])})
     tensor([0., 2.])
     """
-    args, kwargs = (fx.node.map_arg(given, env.__getitem__) for given in (node.args, node.kwargs))
+    args, kwargs = arguments(node, env)
     match node.op:
         case "call_method":
             return getattr(args[0], str(node.target))(*args[1:], **kwargs)

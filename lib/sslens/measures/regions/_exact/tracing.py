@@ -13,6 +13,7 @@ import jaxtyping
 import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
+from torch.fx.node import map_aggregate
 
 from sslens.runtime import stream
 from sslens.types import InputError
@@ -89,11 +90,15 @@ def _demand_same(graph: fx.GraphModule, root: nn.Module, sample: Tensor, *, name
 
 
 def _drop_indices(graph: fx.Graph, holder: nn.Module) -> None:
-    """A max-pool's places are not asked for where nobody reads them."""
+    """A max-pool's places are left out where nobody reads them."""
     for node in graph.nodes:
         pool = holder.get_submodule(node.target) if node.op == "call_module" else None
-        if getattr(pool, "return_indices", False) and all(_takes_first(user) for user in node.users):
-            shown = copy(pool)
+        if (
+            pool is not None
+            and getattr(pool, "return_indices", False)
+            and all(_takes_first(user) for user in node.users)
+        ):
+            shown: Any = copy(pool)
             shown.return_indices = False
             holder.set_submodule(node.target, shown)
             for user in list(node.users):
@@ -107,7 +112,7 @@ def _widened(graph: fx.Graph) -> bool:
     for node in graph.nodes:
         if node.op == "call_method" and node.target in SHORTER:
             node.target, found = "double", True
-        args, kwargs = fx.node.map_aggregate((node.args, node.kwargs), _in_float64)
+        args, kwargs = map_aggregate((node.args, node.kwargs), _in_float64)
         found |= args != node.args or kwargs != node.kwargs
         node.args, node.kwargs = args, kwargs
     return found
@@ -118,7 +123,7 @@ def _in_float64(value: Any) -> Any:
 
 
 def _takes_first(node: fx.Node) -> bool:
-    return node.target is operator.getitem and node.args[1] == 0
+    return node.target is operator.getitem and bool(node.args[1] == 0)
 
 
 def _listed(tracer: "_Tracer", root: nn.Module) -> fx.Graph:
@@ -148,17 +153,21 @@ class _Proxy(fx.Proxy):
             return self.tracer.create_proxy("call_function", getattr, (self, name), {})
         return super().__getattr__(name)
 
+    def _known(self, kind: str) -> Any:
+        tracer: Any = self.tracer
+        return tracer.answered(self, kind)
+
     def __len__(self) -> int:
-        return self.tracer.answered(self, "its length")
+        return self._known("its length")
 
     def __index__(self) -> int:
-        return self.tracer.answered(self, "a whole number")
+        return self._known("a whole number")
 
     def __int__(self) -> int:
-        return int(self.tracer.answered(self, "a number"))
+        return int(self._known("a number"))
 
     def __float__(self) -> float:
-        return float(self.tracer.answered(self, "a number"))
+        return float(self._known("a number"))
 
 
 @final
@@ -189,7 +198,7 @@ class _Tracer(fx.Tracer):
     def to_bool(self, obj: fx.Proxy) -> bool:
         return bool(self.answered(obj, "whether it is so"))
 
-    def iter(self, obj: fx.Proxy) -> Iterator[Any]:
+    def iter(self, obj: Any) -> Iterator[Any]:
         return iter([obj[place] for place in range(self.answered(obj, "its length"))])
 
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
@@ -203,7 +212,8 @@ class _Tracer(fx.Tracer):
                 raise ValueError(f"a new {type(mod).__name__} with random weights at every call") from None
             name = f"{type(mod).__name__}_{len(self.made)}"
             self.made[name] = mod.eval()
-            self.submodule_paths |= {each: f"{name}.{path}".rstrip(".") for path, each in mod.named_modules()}
+            paths = {each: f"{name}.{path}".rstrip(".") for path, each in mod.named_modules()}
+            self.submodule_paths = (self.submodule_paths or {}) | paths
             return name
 
 
@@ -219,7 +229,7 @@ def _answer(question: _Question, tracer: _Tracer, sample: Tensor | None, *, name
     if looked_into or isinstance(found[0], Tensor) or any(each != found[0] for each in found):
         of_number = isinstance(found[0], int) and not looked_into and found[0] != found[1]
         on = "on how many samples a batch holds: write x.shape[0]" if of_number else "on the numbers in a batch"
-        hint = f"What is asked there of {question.node.name!r}, {question.kind}, depends {on}."
+        hint = f"What it wants to know there of {question.node.name!r}, {question.kind}, depends {on}."
         raise InputError("net", f"{name}{_place(question)}", LISTED, hint) from question
     return found[0]
 

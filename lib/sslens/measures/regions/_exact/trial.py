@@ -83,9 +83,9 @@ class Probe:
     def step(self, node: fx.Node, sources: list[fx.Node]) -> None:
         """The operation, of copies of what it may write over."""
         for env in (self.many, self.some):
-            env[node] = self.afresh(node, sources, env)
+            env[node] = self.afresh(node, sources, env=env)
 
-    def afresh(self, node: fx.Node, sources: list[fx.Node], env: Values) -> Any:
+    def afresh(self, node: fx.Node, sources: list[fx.Node], *, env: Values) -> Any:
         """What the operation gives."""
         return self.run(node, {**env, **{source: env[source].clone() for source in sources}})
 
