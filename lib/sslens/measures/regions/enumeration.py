@@ -31,11 +31,14 @@ def partition(
 ) -> Partition:
     """Every activation region of a network on a polygon of a plane: the cells on which no unit changes sign.
 
-    Units are the inputs of ReLU, LeakyReLU and abs, and for max-pool the differences of each two places that share a
-    window; batch norm has its eval form. On a region the network is affine; where neighbouring regions share their
-    affine map they are one linear region. The cells are found fold by fold: within a cell every unit of the next fold
-    is affine, so its values at the corners decide whether and where it cuts. Everything is computed in float64; a
-    value of 2⁻⁴² of its unit's largest counts as zero, and a line through a corner or along a side makes no sliver.
+    Units are the inputs of ReLU, LeakyReLU, PReLU and abs, the distances from both bounds of a clamp (hardtanh, ReLU6),
+    hard sigmoid or soft shrink, the difference of what maximum, minimum or a comparison take, and for max-pool the
+    differences of each two places that share a window; batch norm has its eval form. What chooses by a comparison
+    (``where``, ``masked_fill``, x · (x > 0)) must not jump where it changes. On a region the network is affine; where
+    neighbouring regions share their affine map they are one linear region. The cells are found fold by fold: within a
+    cell every unit of the next fold is affine, so its values at the corners decide whether and where it cuts.
+    Everything is computed in float64; a value of 2⁻⁴² of its unit's largest counts as zero, or of 2⁻⁴⁸ of what its
+    unit sums up, and a line through a corner or along a side makes no sliver.
 
     ``engine``: "numba", compiled loops on the CPU, or "torch", batched operations on the plane's device; both make the
     same cells. ``proxy`` takes ReLU in the place of GELU, SiLU and other smooth relatives, which have no regions.

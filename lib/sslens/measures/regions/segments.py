@@ -104,7 +104,7 @@ def _walked(walk: Walk) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     while walk.advance():
         layer = walk.layer or 0
         z = walk.units()
-        tolerance = extremes(z, walk.network.layers[layer].name)[2].cpu()
+        tolerance = extremes(z, walk.network.layers[layer].name, scale=walk.network.layers[layer].scale)[2].cpu()
         left, unit, share = _crossings(z.cpu(), tolerance)
         along = share[:, None].to(z.device)
         walk.extend(lambda rows, i=left, t=along: torch.cat([rows, rows[i] + t * (rows[i + 1] - rows[i])]))

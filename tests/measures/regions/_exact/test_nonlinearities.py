@@ -30,7 +30,7 @@ from sslens.types import InputError
         (nn.Sigmoid(), "Sigmoid"),
         (nn.Softmax(1), "Softmax"),
         (nn.LayerNorm(3), "LayerNorm"),
-        (nn.Hardtanh(), "Hardtanh"),
+        (nn.Hardswish(), "Hardswish"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -184,7 +184,7 @@ class Cutter:
     def _arrived(self, frontier: Frontier) -> Frontier:
         """Which units of the fold ahead can cut, by words of 64, and on which side the others are."""
         z, layer = frontier.walk.units(), frontier.walk.layer or 0
-        high, low, tolerance = extremes(z, self.network.layers[layer].name)
+        high, low, tolerance = extremes(z, self.network.layers[layer].name, scale=self.network.layers[layer].scale)
         active = ((high > tolerance) & (low < -tolerance)).nonzero().flatten()
         lines = [Lines(some, tolerance[some], some + self.offsets[layer]) for some in active.split(64) if len(some)]
         return replace(frontier, steady=(*frontier.steady, high > tolerance), ahead=tuple(lines))
