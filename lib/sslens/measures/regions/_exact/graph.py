@@ -11,14 +11,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, fx, nn
 
 from sslens.measures.regions._exact.nonlinearities import (
+    borrowed,
     entering,
     is_in_place,
     is_rectifying,
     is_replaced,
-    meeting_pairs,
     nonlinearity,
     refusal,
     units_of,
+    windows_of,
 )
 from sslens.measures.regions._exact.trial import Trial, bends
 from sslens.types import InputError
@@ -32,14 +33,15 @@ class Layer(NamedTuple):
     """A fold of the network (see ``nonlinearities``): its place among the operations, its name, how many units it has.
 
     >>> Network(nn.Sequential(nn.Linear(2, 5), nn.ReLU()), torch.zeros(2)).layers
-    (Layer(place=2, name='1', units=5, pairs=None),)
+    (Layer(place=2, name='1', units=5, windows=None),)
     """
 
     place: int
     name: str
     units: int
-    pairs: Int[Tensor, "pairs 2"] | None
-    """For a max-pool: the places whose difference decides it."""
+    windows: Int[Tensor, "windows k"] | None
+    """For a max-pool: the places in each window (see ``windows_of``); each of them is a unit, above zero where it is
+    the first of the largest."""
 
 
 @final
@@ -74,9 +76,15 @@ class Network:
             hint = "What it gives for a batch differs from what it gives for each sample on its own."
             allowed = "a network that keeps its samples apart, on the first axis of every tensor"
             raise InputError("net", f"{self.name}, {node.name!r}", allowed, hint)
+        self.inputs = sample.numel()
+        """Numbers of an input."""
+        self.outputs = values[self.nodes[-1]].numel() // 2
+        """Numbers that it gives for an input."""
         self.width = max(values[node].numel() // 2 for node in self.growing)
         """Numbers that the largest tensor holds for a single point."""
         self.freed = _last_uses(self.nodes, sizes=self.dependent - self.growing)
+        self.kept, self.most = self._room(values)
+        """Numbers that are kept for a single point between two operations, and within one, at the worst moment."""
         self.layers = tuple(self._layers(values))
         if not self.layers:
             raise InputError("net", self.name, "a network with a fold: ReLU, LeakyReLU, abs or max-pool")
@@ -123,6 +131,16 @@ class Network:
             elif sources and node.op.startswith("call") and self._bends(node, values, sources):
                 raise refusal(node, self.graph)
 
+    def _room(self, values: dict[fx.Node, Any]) -> tuple[int, int]:
+        alive, kept, most = {self.nodes[0]: values[self.nodes[0]].numel() // 2}, 0, 0
+        for node in self.nodes[1:]:
+            alive[node] = values[node].numel() // 2 if node in self.growing else 0
+            most = max(most, sum(alive.values()) + borrowed(node, self.graph, result=values[node]) // 2)
+            for gone in self.freed[node]:
+                alive.pop(gone, None)
+            kept = max(kept, sum(alive.values()))
+        return kept, most
+
     def _bends(self, node: fx.Node, values: dict[fx.Node, Any], sources: list[fx.Node]) -> bool:
         return bends(lambda env: self.run(node, dict(env)), node, values=values, sources=sources)
 
@@ -133,10 +151,11 @@ class Network:
                 name = str(node.target) if node.op == "call_module" else node.name
                 uses[name] += 1
                 x = values[entering(node)]
-                pairs = meeting_pairs(node, self.graph, x=x) if self.bends[place] == "pool" else None
-                units = units_of(x, pairs, rows=2).shape[1]
-                if units:  # a max-pool in whose windows no two places meet never bends
-                    yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, pairs)
+                windows = windows_of(node, self.graph, x=x) if self.bends[place] == "pool" else None
+                if windows is not None and int((windows >= 0).sum(1).max()) < 2:
+                    continue  # a max-pool in whose windows no two places meet never bends
+                units = units_of(x, rows=2).shape[1] if windows is None else windows.numel()
+                yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, windows)
 
 
 @final
@@ -178,9 +197,12 @@ class Walk:
         self.place += 1
 
     def units(self) -> Float[Tensor, "n units"]:
-        """What enters the fold ahead: numbers whose signs say on which side of each kink a point lies."""
-        layer = next(layer for layer in self.network.layers if layer.place == self.place)
-        return units_of(self.env[entering(self.network.nodes[self.place])], layer.pairs, rows=self.count)
+        """Numbers whose signs say on which side of each kink of the fold ahead a point lies; not for a max-pool."""
+        return units_of(self.env[entering(self.network.nodes[self.place])], rows=self.count)
+
+    def entering(self) -> Float[Tensor, "n values"]:
+        """What enters the max-pool ahead: numbers whose order says where a point lies."""
+        return self.env[entering(self.network.nodes[self.place])].reshape(self.count, -1)
 
     def extend(self, more: Extension) -> None:
         """Let new points join, each between two that are already here."""
