@@ -98,13 +98,22 @@ def corners_of(point, axes, radius):
 
 @torch.no_grad()
 def signs_of(net, corners):
-    """What enters each fold of the traced network, by layer: one row of numbers for each corner."""
+    """What decides each fold of the traced network, by layer: one row of numbers for each corner."""
     network, found = Network(net, corners[0], norms=True), []
     walk = network.walk(corners)
-    while walk.advance():
-        found.append(walk.units())
+    for layer in network.layers:
+        walk.advance()
+        if layer.windows is None:
+            found.append(walk.units())
+        else:  # of each window's places the first of the largest is above zero, padding never
+            padded = torch.cat([walk.entering(), torch.full((len(corners), 1), -torch.inf)], 1)
+            found.append(torch.cat([one_of(padded[:, window]) for window in layer.windows], 1))
         walk.step()
     return found
+
+
+def one_of(places):
+    return functional.one_hot(places.argmax(1), places.shape[1]).double()
 
 
 def parted(units):

@@ -1,7 +1,7 @@
 """A network as a graph of operations that is walked with more and more points, halting wherever it bends."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, final
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 
 from sslens.measures.regions._exact import conditions
 from sslens.measures.regions._exact.folds import is_rectifying
+from sslens.measures.regions._exact.lifetimes import demand_own_memory, last_uses, reached, room
 from sslens.measures.regions._exact.nonlinearities import (
     called_by,
     carried_out,
@@ -18,11 +19,10 @@ from sslens.measures.regions._exact.nonlinearities import (
     is_in_place,
     is_norm,
     is_replaced,
-    meeting_pairs,
     nonlinearity,
     refusal,
     units_before,
-    units_of,
+    windows_of,
 )
 from sslens.measures.regions._exact.tracing import cast, traced
 from sslens.measures.regions._exact.trial import COUNTS, PROBES, Probe, Trial, bends
@@ -37,14 +37,15 @@ class Layer(NamedTuple):
     """A fold of the network (see ``nonlinearities``): its place among the operations, its name, how many units it has.
 
     >>> Network(nn.Sequential(nn.Linear(2, 5), nn.ReLU()), torch.zeros(2)).layers
-    (Layer(place=2, name='1', units=5, pairs=None, scale=tensor([...
+    (Layer(place=2, name='1', units=5, windows=None, scale=tensor([...
     """
 
     place: int
     name: str
     units: int
-    pairs: Int[Tensor, "pairs 2"] | None
-    """For a max-pool: the places whose difference decides it."""
+    windows: Int[Tensor, "windows k"] | None
+    """For a max-pool: the places in each window (see ``windows_of``); each of them is a unit, above zero where it is
+    the first of the largest."""
     scale: Float64[Tensor, "units"] | None
     """How large the numbers are that each unit sums up, in a unit of the fold's own; of a max-pool not known."""
 
@@ -83,7 +84,7 @@ class Network:
         self.nodes = list(self.graph.graph.nodes)
         self.norms = {node for node in self.nodes if norms and is_norm(node, self.graph)}
         self.bends = ["" if node in self.norms else nonlinearity(node, self.graph, proxy=proxy) for node in self.nodes]
-        self.dependent = _reached(self.nodes)
+        self.dependent = reached(self.nodes)
         self.held: dict[fx.Node, fx.Node] = {}
         """Comparisons, and what is made of them alone: each with its comparison."""
         trial = Trial.of(self._tried, sample)
@@ -91,10 +92,15 @@ class Network:
         self.growing = trial.growing(self.dependent)
         self.held = conditions.held(self.nodes, self.growing)
         self._demand_affine(values)
-        self.freed = _last_uses(self.nodes, kept=self.dependent - self.growing | self.held.keys())
-        self._demand_memory(values)
+        self.inputs, self.outputs = sample.numel(), values[self.nodes[-1]].numel() // COUNTS[0]
+        """Numbers of an input, and those that it gives for one."""
         self.width = max(values[node].numel() // COUNTS[0] for node in self.growing)
         """Numbers that the largest tensor holds for a single point."""
+        self.freed = last_uses(self.nodes, kept=self.dependent - self.growing | self.held.keys())
+        stored = {node: values[node] for node in self.growing - self.held.keys()}
+        self.kept, self.most = room(self.graph, values=stored, freed=self.freed, count=COUNTS[0])
+        """Numbers that are kept for a single point between two operations, and within one, at the worst moment."""
+        demand_own_memory(self.graph, values=values, growing=self.growing, kept=self.held.keys())
         self.layers = tuple(self._layers(values, self._probed(trial.samples)))
         if not self.layers:
             raise InputError("net", self.name, "a network with a fold: ReLU, LeakyReLU, abs or max-pool")
@@ -182,18 +188,6 @@ class Network:
     def _bends(self, node: fx.Node, values: dict[fx.Node, Any], sources: list[fx.Node]) -> bool:
         return bends(lambda env: self.run(node, env), node, values=values, sources=sources)
 
-    def _demand_memory(self, values: dict[fx.Node, Any]) -> None:
-        """What is written over may be read again under its own name only: points of a walk do not share memory."""
-        uses = _last_uses(self.nodes, kept=self.held.keys())
-        alive: set[fx.Node] = set()
-        for node in self.nodes:
-            alive = (alive | {node}) - set(uses[node])
-            if node in self.growing and is_in_place(node, self.graph):
-                others = [other for other in alive - {node, entering(node)} if other in self.growing]
-                if shared := [each for each in others if _same_memory(values[each], values[node])]:
-                    hint = f"It writes over {shared[0].name!r}, which is read again later: leave the inplace out."
-                    raise InputError("net", f"{self.name}, {node.name!r}", "operations that leave what they read", hint)
-
     def _probed(self, samples: Float[Tensor, "n *shape"]) -> dict[fx.Node, Float64[Tensor, "units"]]:
         """How large the numbers are that each unit sums up: its values where what folds give is random."""
         probe, scales = Probe(self.run), dict[fx.Node, Tensor]()
@@ -235,16 +229,13 @@ class Network:
                 continue
             name = str(node.target) if node.op == "call_module" else node.name
             uses[name] += 1
-            pairs = None
+            windows = None
             if self.bends[place] == "pool":
-                x = values[entering(node)]
-                pairs = meeting_pairs(node, self.graph, x=x)
-                units = units_of(x, pairs, rows=COUNTS[0]).shape[1]
-            else:
-                units = len(scales[node])
-            if units:  # a max-pool in whose windows no two places meet never bends
-                name = name if uses[name] == 1 else f"{name}:{uses[name]}"
-                yield Layer(place, name, units, pairs, scales.get(node))
+                windows = windows_of(node, self.graph, x=values[entering(node)])
+                if int((windows >= 0).sum(1).max()) < 2:
+                    continue  # in whose windows no two places meet: it never bends
+            units = len(scales[node]) if windows is None else windows.numel()
+            yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, windows, scales.get(node))
 
 
 @final
@@ -287,11 +278,12 @@ class Walk:
         self.place += 1
 
     def units(self) -> Float[Tensor, "n units"]:
-        """What enters the fold ahead: numbers whose signs say on which side of each kink a point lies."""
-        layer, node = self.network.layers[self.layer or 0], self.network.nodes[self.place]
-        if layer.pairs is not None:
-            return units_of(self.env[entering(node)], layer.pairs, rows=self.count)
-        return self.network.units(node, self.env, rows=self.count)
+        """Numbers whose signs say on which side of each kink of the fold ahead a point lies; not for a max-pool."""
+        return self.network.units(self.network.nodes[self.place], self.env, rows=self.count)
+
+    def entering(self) -> Float[Tensor, "n values"]:
+        """What enters the max-pool ahead: numbers whose order says where a point lies."""
+        return self.env[entering(self.network.nodes[self.place])].reshape(self.count, -1)
 
     def extend(self, more: Extension) -> None:
         """Let new points join, each between two that are already here."""
@@ -311,29 +303,3 @@ class Walk:
                 self.env[node], self.count = rows.reshape(-1, *self.env[node].shape[1:]), len(rows)
             else:  # the size of a tensor that has changed
                 self.env[node] = self.network.run(node, self.env)
-
-
-def _reached(nodes: list[fx.Node]) -> set[fx.Node]:
-    """Operations whose value depends on the input."""
-    reached: set[fx.Node] = set()
-    for node in nodes:
-        if node.op == "placeholder" or reached & set(node.all_input_nodes):
-            reached.add(node)
-    return reached
-
-
-def _same_memory(one: Any, other: Any) -> bool:
-    tensors = isinstance(one, Tensor) and isinstance(other, Tensor)
-    return tensors and one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
-
-
-def _last_uses(nodes: list[fx.Node], *, kept: Set[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
-    """What each operation is the last to need. What ``kept`` were made from, as sizes, lives as long as they."""
-    place, last = {node: place for place, node in enumerate(nodes)}, {node: node for node in nodes}
-    for node in reversed(nodes):
-        for source in node.all_input_nodes:
-            last[source] = max(last[source], last[node] if node in kept else node, key=place.__getitem__)
-    freed: dict[fx.Node, list[fx.Node]] = {node: [] for node in nodes}
-    for source, node in last.items():
-        freed[node] += [source] if source.op != "output" else []
-    return freed

@@ -21,7 +21,7 @@ RECTIFIERS = (nn.ReLU, nn.LeakyReLU, nn.PReLU)
 """Modules that bend where their input is zero."""
 POOLS = (nn.MaxPool1d, nn.MaxPool2d)
 POOLING_FUNCTIONS = {functional.max_pool1d, functional.max_pool2d, torch.max_pool1d, torch.max_pool2d}
-"""What bends where two places that share a window are equal."""
+"""What bends where two places of a window are equal and no other is larger."""
 AFFINE = (nn.Flatten, nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d)
 """Modules that never bend in eval mode; a subclass may be anything."""
 SMOOTH_RECTIFIERS = {"gelu", "silu", "mish", "elu", "selu", "celu", "softplus"}
@@ -179,20 +179,6 @@ def entering(node: fx.Node) -> fx.Node:
     return node.all_input_nodes[0]
 
 
-def units_of(x: Float[Tensor, "_ ..."], pairs: Int[Tensor, "pairs 2"] | None, *, rows: int) -> Float[Tensor, "n units"]:
-    """Numbers whose signs decide a fold, one row for every point: pre-activations, or what decides a max-pool.
-
-    A max-pool has, in every channel, the difference of each two places that share a window as a unit.
-
-    >>> units_of(torch.tensor([[[3.0, 5.0, 5.0]]]), torch.tensor([[0, 1], [1, 2]]), rows=1)
-    tensor([[-2.,  0.]])
-    """
-    if pairs is None:
-        return x.reshape(rows, -1)
-    flat, pairs = x.flatten(2), pairs.to(x.device)
-    return (flat[:, :, pairs[:, 0]] - flat[:, :, pairs[:, 1]]).reshape(rows, -1)
-
-
 def extremes(
     z: Float64[Tensor, "v n"], layer: str, *, scale: Float64[Tensor, "n"] | None = None
 ) -> tuple[Float64[Tensor, "n"], ...]:
@@ -209,11 +195,22 @@ def extremes(
     """
     high, low = z.amax(0), z.amin(0)
     size = torch.maximum(high, -low)
-    if not size.isfinite().all():
-        raise InputError("net", f"values that are not finite before {layer!r}", "finite at every fold")
+    demand_finite(size, layer)
     scale = torch.ones_like(size) if scale is None else scale.to(size.device)
     share = torch.where(scale > 0, size / scale, 0.0).amax()
     return high, low, torch.maximum(RELATIVE * size, FLOOR * share * scale)
+
+
+def demand_finite(values: Float64[Tensor, "..."], layer: str) -> None:
+    """Nothing is known beyond a fold that infinite numbers enter, or none.
+
+    Raises:
+        InputError: values that are not finite.
+
+    >>> demand_finite(torch.zeros(2).double(), "relu")
+    """
+    if not values.isfinite().all():
+        raise InputError("net", f"values that are not finite before {layer!r}", "finite at every fold")
 
 
 @final
@@ -254,16 +251,17 @@ def window_of(node: fx.Node, graph: fx.GraphModule, *, axes: int) -> Window:
     )
 
 
-def meeting_pairs(node: fx.Node, graph: fx.GraphModule, *, x: Float[Tensor, "n c *space"]) -> Int[Tensor, "pairs 2"]:
-    """Places of an image, flattened, that meet in one of the windows of a max-pool: each pair once.
+def windows_of(node: fx.Node, graph: fx.GraphModule, *, x: Float[Tensor, "n c *space"]) -> Int[Tensor, "windows k"]:
+    """The places in each window of a max-pool, channel by channel, counted through all channels; −1 for padding.
 
     >>> graph = fx.symbolic_trace(nn.Sequential(nn.MaxPool1d(2)))
-    >>> meeting_pairs(list(graph.graph.nodes)[1], graph, x=torch.zeros(1, 1, 4)).tolist()
-    [[0, 1], [2, 3]]
+    >>> windows_of(list(graph.graph.nodes)[1], graph, x=torch.zeros(1, 2, 4)).tolist()
+    [[0, 1], [2, 3], [4, 5], [6, 7]]
     """
-    windows = _places_of_windows(window_of(node, graph, axes=x.ndim - 2), (1, *x.shape[2:])[-2:])
-    pairs = windows[:, torch.combinations(torch.arange(windows.shape[1], device="cpu"), 2)].flatten(0, 1).sort(1).values
-    return pairs[pairs[:, 0] >= 0].unique(dim=0)
+    space = (1, *x.shape[2:])[-2:]
+    one = _places_of_windows(window_of(node, graph, axes=x.ndim - 2), space)
+    channel = torch.arange(x.shape[1], device="cpu")[:, None, None] * (space[0] * space[1])
+    return torch.where(one >= 0, channel + one, -1).flatten(0, 1)
 
 
 def _places_of_windows(pool: Window, shape: tuple[int, ...]) -> Int[Tensor, "windows places"]:
