@@ -17,7 +17,7 @@ missing = $(if $(call first,$(IN_RANGE)),$(call first,$(IN_RANGE)) $(BARE),$(NON
 python = $(or $(call first,$(COMPLETE)),$(error $(missing)))
 
 .DELETE_ON_ERROR:
-.PHONY: run test unit lab check bench lessons new gpu
+.PHONY: run test unit soak lab check bench lessons new gpu
 run: $(VENV)/ready  ## train, measure and draw: the first notebook, headless
 	$(BIN)/sslens run notebooks/00_first_light.ipynb
 
@@ -27,6 +27,9 @@ test: $(VENV)/ready  ## unit tests, house rules, notebook contract, papermill sm
 
 unit: $(VENV)/ready  ## without the notebooks; make unit VENV=.venv-3.13 PYTHON=python3.13 adds a second interpreter
 	$(BIN)/python -m pytest $(UNIT)
+
+soak: $(VENV)/ready  ## what make test tries a few times, thousands of times
+	$(BIN)/python -m pytest -m soak $(UNIT)
 
 lab: $(VENV)/ready  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -13,7 +13,7 @@ from tests.house.reading import ROOT
 
 PYPROJECT, ENVIRONMENT = (ROOT / "pyproject.toml").read_text(), (ROOT / "environment.yml").read_text()
 MAKEFILE, CI = (ROOT / "Makefile").read_text(), (ROOT / ".ci" / "run").read_text()
-TARGETS = {"run", "test", "unit", "lab", "check", "bench", "lessons", "new", "gpu"}
+TARGETS = {"run", "test", "unit", "soak", "lab", "check", "bench", "lessons", "new", "gpu"}
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 GENERATED = {".git", ".venv", "__pycache__", "runs", "cache", "node_modules", "build", "dist"}
 GENERATED |= {f".{tool}_cache" for tool in ("pytest", "ruff", "import_linter")} | {".hypothesis", ".ipynb_checkpoints"}

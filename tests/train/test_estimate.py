@@ -14,7 +14,7 @@ from sslens.encoders import MLP, ConvNet, ResNet18
 from sslens.runtime import data_root
 from sslens.studies.a_net_is_a_spline_texts import language_config
 from sslens.train import Config, Estimate, estimate, learned, model_for, prepare, record, record_all
-from sslens.train.estimate import PEAK, PROCESS, _free_memory, _measured, memory, side_by_side
+from sslens.train.estimate import PEAK, PROCESS, _measured, memory, side_by_side
 from sslens.types import InputError
 from tests.train.cases import MULTI_CROP, Centred, tiny
 
@@ -121,24 +121,11 @@ def test_no_more_run_side_by_side_than_there_is_memory_for(monkeypatch, free, co
     setups = [prepare(tiny(seed=seed)) for seed in range(8)]
     monkeypatch.setenv("SSLENS_CORES", "4")
     available = int(free * PEAK * memory(setups[0]))
-    monkeypatch.setattr(MODULE, "CONTAINERS", ())
+    monkeypatch.setattr("sslens.memory.CONTAINERS", ())
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=available))
     assert side_by_side(setups) == count
     monkeypatch.setenv("SSLENS_CORES", "1")
     assert (side_by_side(setups), side_by_side([])) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("limit", "stat", "free"),
-    [("1000", "anon 700\ninactive_file 150\n", 350), ("1000", "total_inactive_file 900\n", 800), ("max", "", 800)],
-)
-def test_free_memory_is_what_the_container_leaves_and_its_cache_is_free(monkeypatch, tmp_path, limit, stat, free):
-    for name, text in {"memory.max": limit, "memory.current": "800", "memory.stat": stat}.items():
-        (tmp_path / name).write_text(text + "\n" * (name != "memory.stat"))
-    nowhere = (tmp_path / "nowhere", "memory.limit_in_bytes", "memory.usage_in_bytes")
-    monkeypatch.setattr(MODULE, "CONTAINERS", (nowhere, (tmp_path, "memory.max", "memory.current")))
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=800))
-    assert _free_memory() == free
 
 
 def test_texts_and_views_of_several_sizes_have_a_memory_too():

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import final
 
 import psutil
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from sslens.encoders import Model
+from sslens.memory import free_memory
 from sslens.runtime import configure_torch, cores, threads
 from sslens.trace import FULL_EVERY, Snapshot
 from sslens.train.config import Config
@@ -27,11 +27,6 @@ PROBES = 4, 8
 PROCESS = min(psutil.Process().memory_info().rss, 2_000_000_000) + 130_000_000
 """Bytes of an interpreter with torch, before it has any data, and of what computing brings along: as this process was
 when it imported this, which tells torch's CPU build (0.3 GB) from the one for CUDA (0.7 GB)."""
-CONTAINERS = (
-    (Path("/sys/fs/cgroup"), "memory.max", "memory.current"),
-    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes"),
-)
-"""Where Linux tells a process the memory of its container and what of it is taken, in the second and the first way."""
 PEAK = 1.5
 """The most that a run takes for a moment, in the unit of what it takes throughout."""
 
@@ -107,22 +102,8 @@ def side_by_side(setups: Sequence[Setup]) -> int:
     if processors < 2 or any(configure_torch(each.config.compute.device).type == "cuda" for each in setups):
         return min(1, len(setups))
     most = min(len(setups), processors)
-    room = _free_memory() // (PEAK * max(1, _largest(setups)))
+    room = free_memory() // (PEAK * max(1, _largest(setups)))
     return min(most, max(1, int(room)))
-
-
-def _free_memory() -> int:
-    """Bytes that are left on this machine and, where it is known, in the container that this process runs in."""
-    free = psutil.virtual_memory().available
-    for folder, limit, used in CONTAINERS:
-        try:
-            most, taken = (int((folder / name).read_text()) for name in (limit, used))
-            held = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
-        except (OSError, ValueError):  # no such limit, or "max"
-            continue
-        cached = int(held.get("total_inactive_file", held.get("inactive_file", 0)))  # given back when it is needed
-        free = min(free, max(0, most - taken + cached))
-    return free
 
 
 def _largest(setups: Sequence[Setup]) -> int:

@@ -21,6 +21,7 @@ from tests.measures.regions.nets import (
     lines,
     negated,
     of_images,
+    of_whole_numbers,
     on_square,
     polygon,
     repeated,
@@ -114,10 +115,19 @@ LAYERED: dict[str, Callable[[], Case]] = {
     "overlapping max-pooling": lambda: of_images(
         60, nn.Conv2d(1, 1, 2), nn.MaxPool2d(2, stride=1), nn.LeakyReLU(0.1), *linear(3), half=1.0
     ),
+    "overlapping max-pooling of three by three after a ReLU": lambda: of_images(
+        62, nn.Conv2d(1, 1, 2), nn.ReLU(), nn.MaxPool2d(3, stride=2), *linear(3), shape=(1, 6, 6), half=3.0
+    ),
+    "max-pooling of a whole map": lambda: of_images(63, nn.Conv2d(1, 3, 2), nn.MaxPool2d(4), *linear(2), half=9.0),
+    "max-pooling of whole numbers": lambda: of_whole_numbers(64, nn.MaxPool2d(3, stride=1), nn.ReLU(), nn.MaxPool2d(2)),
+    "max-pooling twice": lambda: of_images(
+        65, nn.MaxPool2d(2, stride=1), nn.Conv2d(1, 2, 2), nn.ReLU(), nn.MaxPool2d(2, stride=1), *linear(2)
+    ),
     "max-pooling of the image": lambda: of_images(61, nn.MaxPool2d(2), nn.Conv2d(1, 8, 2), nn.ReLU(), nn.Flatten()),
 }
 """Networks of convolutions, batch norm, shortcuts and pooling, on planes through three random images."""
 
+POOLED = [name for name in LAYERED if "pooling" in name]
 CASES = GENERIC | DEGENERATE | LAYERED
 
 

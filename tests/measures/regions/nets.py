@@ -149,5 +149,14 @@ def of_images(seed, *layers, shape=(1, 5, 5), half=1.5):
     return Case(seeded(seed, plane[0], *layers), plane, square(half))
 
 
+def of_whole_numbers(seed, *layers, shape=(1, 4, 4), half=2.0):
+    """Layers behind a convolution of small whole numbers, on a plane of such: most differences are zero somewhere."""
+    draw = np.random.default_rng(seed)
+    convolution = nn.Conv2d(1, 2, 2, padding=1)
+    put(convolution, draw.integers(-2, 3, convolution.weight.shape), draw.integers(-1, 2, 2))
+    plane = tuple(torch.from_numpy(draw.integers(-2, 3, shape)).double() for _ in range(3))
+    return Case(nn.Sequential(convolution, *layers, nn.Flatten()).double(), plane, square(half))
+
+
 def on_square(net, half=1.0, centre=(0.0, 0.0)):
     return Case(net, axes(), square(half, centre))

@@ -60,6 +60,9 @@ FOLDS = {
     "prelu": lambda: lambda h: functional.prelu(h, SLOPES.to(h)),
     "abs": lambda: torch.abs,
     "absolute method": lambda: lambda h: h.abs(),
+    "where": lambda: lambda h: torch.where(h > 0, h, torch.zeros_like(h)),
+    "by hand": lambda: lambda h: h * (h > 0).float(),
+    "hardtanh": lambda: lambda h: functional.hardtanh(h, -0.2, 0.5),
 }
 """What bends number by number."""
 NETS = {
@@ -95,13 +98,22 @@ def corners_of(point, axes, radius):
 
 @torch.no_grad()
 def signs_of(net, corners):
-    """What enters each fold of the traced network, by layer: one row of numbers for each corner."""
+    """What decides each fold of the traced network, by layer: one row of numbers for each corner."""
     network, found = Network(net, corners[0], norms=True), []
     walk = network.walk(corners)
-    while walk.advance():
-        found.append(walk.units())
+    for layer in network.layers:
+        walk.advance()
+        if layer.windows is None:
+            found.append(walk.units())
+        else:  # of each window's places the first of the largest is above zero, padding never
+            padded = torch.cat([walk.entering(), torch.full((len(corners), 1), -torch.inf)], 1)
+            found.append(torch.cat([one_of(padded[:, window]) for window in layer.windows], 1))
         walk.step()
     return found
+
+
+def one_of(places):
+    return functional.one_hot(places.argmax(1), places.shape[1]).double()
 
 
 def parted(units):
@@ -193,6 +205,8 @@ TWINS = [
     ("LeakyReLU", "leaky_relu"),
     ("PReLU", "prelu"),
     ("abs", "absolute method"),
+    ("ReLU", "where"),
+    ("ReLU", "by hand"),
 ]
 
 
@@ -207,6 +221,20 @@ def test_a_fold_counts_the_same_as_a_module_and_as_a_function(one, other, seed):
         for net in nets
     ]
     assert torch.equal(counts[0].counts, counts[1].counts) and counts[0].counts.any()
+
+
+@pytest.mark.parametrize("convert", [lambda h: h.float(), lambda h: h.double().to(torch.float32)])
+def test_a_network_in_float32_may_name_its_precision(convert):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        one = Folded(functional.relu).eval()
+    other = Folded(lambda h: functional.relu(convert(h))).eval()
+    other.load_state_dict(one.state_dict())
+    ask = {"radius": 0.7, "directions": 3}
+    counts = [
+        local_complexity(net, normal(0, 4, *SHAPE), generator=stream(0, "frames"), **ask).counts for net in (one, other)
+    ]
+    assert torch.equal(*counts) and counts[0].any()
 
 
 @given(seed=st.integers(0, 10_000))
@@ -275,7 +303,7 @@ REFUSED = {
     "LSTM": (Recurrent, "LSTM in 'lstm'"),
     "attention": (Attending, "softmax"),
     "smooth": (lambda: Folded(nn.GELU()), "GELU in 'fold'.*partition and segment take proxy=True"),
-    "by hand": (lambda: Folded(lambda h: h * (h > 0)), "gt"),
+    "a jump": (lambda: Folded(lambda h: h + (h > 0)), "gt"),
     "batch statistics": (lambda: nn.Sequential(nn.BatchNorm2d(2, track_running_stats=False), nn.ReLU()), "BatchNorm2d"),
     "not traceable": (Choosing, "operations can be listed"),
     "no fold": (lambda: nn.Conv2d(2, 3, 3), "a network with a fold"),

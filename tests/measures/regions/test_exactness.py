@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from tests.measures.regions import oracle
-from tests.measures.regions.cases import CASES, DEGENERATE, GENERIC, LAYERED, case, truth
+from tests.measures.regions.cases import CASES, DEGENERATE, GENERIC, LAYERED, POOLED, case, truth
 from tests.measures.regions.nets import axes, he_normal_b, square, through
 
 from sslens.measures.regions import Plane, count_regions, partition, segment
@@ -46,7 +46,7 @@ def test_batched_operations_count_as_compiled_loops_do(name):
     assert (cells.count, len(cells.vertices)) == (truth(name).count, len(truth(name).vertices))
 
 
-@pytest.mark.parametrize("name", [*GENERIC, *DEGENERATE])
+@pytest.mark.parametrize("name", [*GENERIC, *DEGENERATE, *POOLED])
 def test_chunks_that_hold_few_cells_change_nothing(name):
     cells = found(name, chunk=30)
     assert (cells.count, len(cells.vertices)) == (truth(name).count, len(truth(name).vertices))

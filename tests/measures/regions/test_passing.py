@@ -38,6 +38,12 @@ FLAT = {
     "in place method": lambda: lambda h: h.relu_(),
     "PReLU with weights of 0": prelu,
     "LeakyReLU of slope 0": lambda: nn.LeakyReLU(0.0),
+    "where, zeros like it": lambda: lambda h: torch.where(h > 0, h, torch.zeros_like(h)),
+    "maximum, new zeros": lambda: lambda h: torch.maximum(h, h.new_zeros(h.shape)),
+    "by hand": lambda: lambda h: h * (h > 0).float(),
+    "hardtanh": lambda: functional.hardtanh,
+    "clamp": lambda: lambda h: h.clamp(-0.2, 0.3),
+    "ReLU6": nn.ReLU6,
 }
 
 
@@ -87,6 +93,7 @@ PASSING = {
     "LeakyReLU": nn.LeakyReLU,
     "PReLU": nn.PReLU,
     "abs": lambda: torch.abs,
+    "maximum of two": lambda: lambda h: torch.maximum(h, h / 2),
     "max-pool": lambda: lambda h: functional.max_pool1d(h[:, None], 3, stride=1, padding=1)[:, 0],
 }
 

@@ -10,9 +10,11 @@ from typing import Annotated, final
 import torch
 from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from sslens.measures.features import checked_features
-from sslens.measures.regions._exact.graph import Network
+from sslens.measures.regions._exact.graph import Layer, Network, Walk
+from sslens.measures.regions._exact.pools import Standings
 from sslens.measures.regions._exact.result import Partition
 from sslens.measures.regions.enumeration import partition
 from sslens.measures.regions.inputs import checked_inputs, precision_of
@@ -221,13 +223,21 @@ def _parted(
     counts = []
     for layer in network.layers:
         walk.advance()
-        units = walk.units().unflatten(0, (len(points), -1))  # (b, corners, units)
+        units = _sides(walk, layer).unflatten(0, (len(points), -1))  # (b, corners, units)
         low, high = units.amin(1), units.amax(1)
         if not -math.inf < float(low.min()) <= float(high.max()) < math.inf:  # which NaN is not, either
             raise InputError("net", f"values that are not finite before {layer.name!r}", "finite at every fold")
         counts.append(((low <= 0) & (high > 0)).sum(1))
         walk.step()
     return torch.stack(counts)
+
+
+def _sides(walk: Walk, layer: Layer) -> Float[Tensor, "corners units"]:
+    """Numbers above zero where a unit is so; of a max-pool's places, where it is the first of its window's largest."""
+    if layer.windows is None:
+        return walk.units()
+    slots = Standings.of(walk.entering(), layer.windows, layer=layer.name).largest(lambda near: near)
+    return one_hot(slots, layer.windows.shape[1]).flatten(1).to(walk.network.precision)
 
 
 def _corners(rows: Float[Tensor, "rows k"], *, count: int) -> Float[Tensor, "corners k"]:

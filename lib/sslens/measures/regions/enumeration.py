@@ -1,6 +1,6 @@
 """The exact partition of a plane through input space by a piecewise affine network."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, NamedTuple, final
 
 import torch
@@ -11,6 +11,7 @@ from sslens.measures.regions._exact.cells import Engine, Polygons, areas
 from sslens.measures.regions._exact.frontier import Cutter, Frontier
 from sslens.measures.regions._exact.graph import Network
 from sslens.measures.regions._exact.result import PackedPatterns, Partition
+from sslens.measures.regions._exact.room import demand_room, points_that_fit
 from sslens.measures.regions.planes import Plane, checked_domain, checked_plane
 from sslens.progress import progress
 from sslens.types import OneOf, Range, checked
@@ -18,6 +19,9 @@ from sslens.types import OneOf, Range, checked
 ENGINES = {"numba": 2**21, "torch": 2**24}
 """Numbers that the network's largest tensor holds for a chunk of cells: what fits a processor's cache; what keeps
 batched operations busy."""
+
+CORNERS = 6
+"""Of a cell and its parts, when it is alone; cells that hang together have about two each."""
 
 
 def partition(
@@ -31,22 +35,29 @@ def partition(
 ) -> Partition:
     """Every activation region of a network on a polygon of a plane: the cells on which no unit changes sign.
 
-    Units are the inputs of ReLU, LeakyReLU and abs, and for max-pool the differences of each two places that share a
-    window; batch norm has its eval form. On a region the network is affine; where neighbouring regions share their
-    affine map they are one linear region. The cells are found fold by fold: within a cell every unit of the next fold
-    is affine, so its values at the corners decide whether and where it cuts. Everything is computed in float64; a
-    value of 2⁻⁴² of its unit's largest counts as zero, and a line through a corner or along a side makes no sliver.
+    Units are the inputs of ReLU, LeakyReLU, PReLU and abs, the distances from both bounds of a clamp (hardtanh, ReLU6),
+    hard sigmoid or soft shrink, and the difference of what maximum, minimum or a comparison take; for max-pool it is
+    said of each window which place is the largest, of equal ones the first. So to each region of a plane belongs one
+    pattern of signs and largest places, and to each pattern one convex region: their number, ``count``, does not depend
+    on the engine, on chunks, on any order, or on the scale of a layer. Batch norm has its eval form. What chooses by a
+    comparison (``where``, ``masked_fill``, x · (x > 0)) must not jump where it changes. On a region the network is
+    affine; where neighbouring regions share their affine map they are one linear region (``linear_count``). The cells
+    are found fold by fold: within a cell every unit of the next fold is affine, so its values at the corners decide
+    whether and where it cuts; two places of a window part a cell only where both are its largest. Everything is
+    computed in float64; a value of 2⁻⁴² of its unit's or its window's largest counts as zero, or of 2⁻⁴⁸ of what its
+    unit sums up, and a line through a corner or along a side makes no sliver.
 
-    ``engine``: "numba", compiled loops on the CPU, or "torch", batched operations on the plane's device; both make the
-    same cells. ``proxy`` takes ReLU in the place of GELU, SiLU and other smooth relatives, which have no regions.
-    What could grow beyond ``chunk`` cells (by default so many that no tensor of the network holds more than 2²¹
-    numbers, 2²⁴ with torch) is divided and goes on part by part. So memory, beside the result, stays below
-    folds · chunk · 8 bytes · the numbers that the network keeps for a point, unless 64 units cut a single cell into
-    more pieces than a chunk. Interrupted, nothing is kept: consume ``partitions`` where that matters.
+    ``engine``: "numba", compiled loops on the CPU, or "torch", batched operations on the plane's device (max-pools
+    cut by the compiled loops in both); both make the same cells. ``proxy`` takes ReLU in the place of GELU, SiLU and
+    other smooth relatives, which have no regions. What could grow beyond ``chunk`` cells (by default so many that no
+    tensor of the network holds more than 2²¹ numbers, 2²⁴ with torch, and that all fit into half the memory that is
+    free) is divided and goes on part by part. So memory, beside the result, stays below folds · chunk · 8 bytes · the
+    numbers that the network keeps for a point. Where not even one cell fits, nothing begins; where the result grows
+    beyond what is free, it ends with a word. Interrupted, nothing is kept: consume ``partitions`` where that matters.
 
     Raises:
         InputError: no strictly convex polygon, inputs the network does not take, operations that are not affine or
-            not known, values that are not finite.
+            not known, values that are not finite; a network or a result that does not fit into memory.
         UnknownName: ``engine`` is neither numba nor torch.
 
     Reference: Humayun, Balestriero, Balakrishnan, Baraniuk, "SplineCam", CVPR 2023, arXiv 2302.12828, alg. 1, which
@@ -60,7 +71,12 @@ def partition(
     7
     """
     search = _Search.of(net, plane, domain, engine=engine, proxy=proxy, chunk=chunk)
-    frontiers = [reached.frontier for reached in search.reached()]
+    frontiers, held = [], 0
+    for reached in search.reached():
+        frontiers.append(reached.frontier)
+        held += reached.frontier.size
+        hint = "Take a smaller domain, or consume partitions, which gives them chunk by chunk."
+        demand_room(held, of="domain", got=f"regions to {reached.step} % of the domain, in all", hint=hint)
     return search.record(frontiers, vertex_count=search.cutter.vertex_ids.count)
 
 
@@ -107,7 +123,7 @@ def count_regions(
     7
     """
     search = _Search.of(net, plane, domain, engine=engine, proxy=proxy, chunk=None)
-    return search.cutter.count(search.start())
+    return sum(counted.count for counted in search.counted())
 
 
 @final
@@ -117,6 +133,14 @@ class _Reached(NamedTuple):
     frontier: Frontier
     step: int
     """Percent of the domain's area behind, as ``progress`` shows it."""
+
+
+@final
+class _Counted(NamedTuple):
+    """How many cells some became at the end of the network."""
+
+    count: int
+    step: int
 
 
 @final
@@ -138,7 +162,9 @@ class _Search(NamedTuple):
         plane, domain = checked_plane(plane), checked_domain(domain)
         plane = plane.to("cpu") if engine == "numba" else plane
         network = Network(net, plane.origin, proxy=proxy)
-        cutter = Cutter(network, _engine(engine), chunk=chunk or max(64, ENGINES[engine] // network.width))
+        fitting = (points_that_fit(network, device=plane.origin.device, least=CORNERS) - CORNERS) // 2 + 1
+        most = chunk or min(fitting, max(64, ENGINES[engine] // network.width))
+        cutter = Cutter(network, _engine(engine), chunk=most, units_at_once=min(64, int((2 * fitting) ** 0.5)))
         return cls(cutter, network, plane, domain)
 
     def start(self) -> Frontier:
@@ -149,10 +175,30 @@ class _Search(NamedTuple):
 
     def _reached(self) -> Iterator[_Reached]:
         start = self.start()
-        whole, behind = float(areas(start.polygons, start.points)), 0.0
+        shown = self._percent(start)
         for frontier in self.cutter.frontiers(start):
+            yield _Reached(frontier, shown(frontier))
+
+    def counted(self) -> Iterator[_Counted]:
+        return progress(self._counted(), total=100, label="regions")
+
+    def _counted(self) -> Iterator[_Counted]:
+        start = self.start()
+        shown = self._percent(start)
+        for frontier, count in self.cutter.counts(start):
+            yield _Counted(count, shown(frontier))
+
+    @staticmethod
+    def _percent(start: Frontier) -> Callable[[Frontier], int]:
+        """What adds the areas of frontiers up, in percent of the whole."""
+        whole, behind = float(areas(start.polygons, start.points)), 0.0
+
+        def shown(frontier: Frontier) -> int:
+            nonlocal behind
             behind += float(areas(frontier.polygons, frontier.points).sum())
-            yield _Reached(frontier, round(100 * behind / whole))
+            return round(100 * behind / whole)
+
+        return shown
 
     def record(self, frontiers: list[Frontier], *, vertex_count: int | None = None) -> Partition:
         """Frontiers as one partition; of several, the vertices that they share become one by their numbers."""

@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Bool, Float, Float64
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from sslens.measures.regions._exact.graph import Network, Walk
 from sslens.measures.regions.inputs import precision_of
@@ -12,6 +12,11 @@ CHUNK = 256
 """Samples that pass the network at a time."""
 TRIED = (-1e6, -1e-6, 1e-6, 1e6)
 """Where a fold is asked whether it has a flat piece."""
+CONSTANT = (
+    *(torch.zeros_like, torch.ones_like, torch.full_like),
+    *("new_zeros", "new_ones", "new_full", "new_tensor"),
+)
+"""What makes the same numbers of any input."""
 
 
 @torch.no_grad()
@@ -47,11 +52,16 @@ def passing_units(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> dict[str, B
     return found
 
 
+def _varying(walk: Walk) -> list[fx.Node]:
+    """What the fold ahead reads, but for constants of as many rows."""
+    return [each for each in walk.network.sources(walk.network.nodes[walk.place]) if each.target not in CONSTANT]
+
+
 def _argument(walk: Walk) -> Float[Tensor, "n ..."] | None:
     """What enters the fold ahead, if it makes a number of each number."""
-    network, node = walk.network, walk.network.nodes[walk.place]
-    several = len(network.sources(node)) > 1 or network.bends[walk.place] == "pool"
-    return None if several else walk.env[network.sources(node)[0]]
+    sources = _varying(walk)
+    several = len(sources) != 1 or walk.network.bends[walk.place] == "pool"
+    return None if several else walk.env[sources[0]]
 
 
 def _has_a_flat_piece(walk: Walk, like: Float[Tensor, "1 ..."]) -> bool:
@@ -62,8 +72,9 @@ def _has_a_flat_piece(walk: Walk, like: Float[Tensor, "1 ..."]) -> bool:
 @torch.enable_grad()
 def _derivative(walk: Walk, z: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
     """Of the fold ahead, which makes a number of a number, at what enters it."""
-    node = walk.network.nodes[walk.place]
-    (source,) = walk.network.sources(node)
+    node, (source,) = walk.network.nodes[walk.place], _varying(walk)
+    others = [each for each in walk.network.sources(node) if each is not source]
+    constants = {each: walk.env[each][:1].expand(len(z), *walk.env[each].shape[1:]) for each in others}
     z = z.detach().requires_grad_()
-    bent = walk.network.run(node, {**walk.env, source: z.clone()})  # it may work in place
+    bent = walk.network.run(node, {**walk.env, **constants, source: z.clone()})  # it may work in place
     return torch.autograd.grad(bent.sum(), z)[0]

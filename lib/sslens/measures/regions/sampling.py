@@ -1,19 +1,25 @@
 """What samples see of a partition: the regions that points of a plane happen to fall into."""
 
+from hashlib import blake2b
 from typing import Annotated
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sslens.measures.features import checked_features
 from sslens.measures.regions._exact.graph import Network, Walk
+from sslens.measures.regions._exact.pools import Standings
+from sslens.measures.regions._exact.room import points_that_fit
 from sslens.measures.regions.planes import Plane, checked_plane, in_double
+from sslens.progress import progress
 from sslens.types import InputError, Range, checked
 
 VALUES = 2**22
 """Numbers of the network's largest tensor that are in memory at a time."""
+DIGEST = 20
+"""Bytes that stand for a pattern."""
 
 
 def grid(side: int) -> Float[Tensor, "n 2"]:
@@ -34,12 +40,15 @@ def grid(side: int) -> Float[Tensor, "n 2"]:
 def count_sampled(net: nn.Module, plane: Plane, points: Float[Tensor, "n 2"]) -> int:
     """How many activation regions some points of a plane fall into, from nothing but forward passes.
 
-    What is counted is distinct activation patterns: all inputs of one pattern form a convex set, so to each region of
-    a plane belongs one pattern. It never exceeds ``count_regions`` of a domain that holds the points, unless a point
-    lies on a fold: such a unit counts as not above zero, and the pattern may be that of no region.
+    What is counted is distinct activation patterns: which units are above zero and, for max-pool, which place of each
+    window is the first of the largest. All inputs of one pattern form a convex set, so to each region of a plane
+    belongs one pattern. It never exceeds ``count_regions`` of a domain that holds the points, unless a point lies on a
+    fold: such a unit counts as not above zero, and the pattern may be that of no region. Patterns are told apart by
+    digests of 20 bytes, so memory grows with their number alone.
 
     Raises:
-        InputError: points that are no finite (n, 2) matrix, or a network that ``partition`` would refuse.
+        InputError: points that are no finite (n, 2) matrix, a network that ``partition`` would refuse, or one of whose
+            points not even one fits into memory.
 
     Reference: Balestriero, LeCun, "Fast and exact enumeration of deep networks partitions regions", 2024, arXiv
     2401.11188, which holds sampling against enumeration.
@@ -53,16 +62,24 @@ def count_sampled(net: nn.Module, plane: Plane, points: Float[Tensor, "n 2"]) ->
     if places.shape[1] != 2:
         raise InputError("points", tuple(points.shape), "points (n, 2) in plane coordinates")
     network, seen = Network(net, plane.origin), set[bytes]()
-    for some in places.split(max(1, VALUES // network.width)):
-        packed = np.packbits(_signs(network.walk(plane.at(some))).numpy(), axis=1)
-        seen.update(packed.view(f"V{packed.shape[1]}").ravel().tolist())
+    most = points_that_fit(network, device=plane.origin.device, kept=False)
+    chunks = places.split(max(1, min(most, VALUES // network.width)))
+    for some in progress(chunks, total=len(chunks), label="points"):
+        seen.update(_digests(network.walk(plane.at(some))))
     return len(seen)
 
 
-def _signs(walk: Walk) -> Bool[Tensor, "n units"]:
-    """Which units of all folds are above zero."""
-    above = []
+def _digests(walk: Walk) -> list[bytes]:
+    """What stands for the activation pattern of each point: the units of all folds, layer after layer."""
+    digests = [blake2b(digest_size=DIGEST) for _ in range(walk.count)]
     while walk.advance():
-        above.append((walk.units() > 0).cpu())
+        layer = walk.network.layers[walk.layer or 0]
+        if layer.windows is None:
+            pattern = np.packbits((walk.units() > 0).cpu().numpy(), axis=1)
+        else:
+            standings = Standings.of(walk.entering(), layer.windows, layer=layer.name)
+            pattern = standings.largest(lambda near: near).int().cpu().numpy()
+        for digest, row in zip(digests, pattern, strict=True):
+            digest.update(row.tobytes())
         walk.step()
-    return torch.cat(above, 1)
+    return [digest.digest() for digest in digests]

@@ -38,4 +38,4 @@ def test_maps_of_a_pooling_network_are_its_own():
     cells = partition(net, plane, square(2.0))
     own = net.double()(plane.at(cells.centres))
     assert torch.allclose((cells.slope @ cells.centres[:, :, None]).squeeze(2) + cells.offset, own, atol=1e-12)
-    assert cells.count > cells.linear_count > 10  # losers can change places without a new map
+    assert cells.count == cells.linear_count > 10  # places below the largest cut nothing

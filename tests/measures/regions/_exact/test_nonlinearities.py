@@ -30,7 +30,7 @@ from sslens.types import InputError
         (nn.Sigmoid(), "Sigmoid"),
         (nn.Softmax(1), "Softmax"),
         (nn.LayerNorm(3), "LayerNorm"),
-        (nn.Hardtanh(), "Hardtanh"),
+        (nn.Hardswish(), "Hardswish"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -59,25 +59,25 @@ def test_the_proxy_of_a_smooth_network_is_the_one_with_relu_in_its_place():
     ],
     ids=str,
 )
-def test_pairs_of_a_pool_are_those_that_meet_in_a_window(options):
+def test_windows_of_a_pool_hold_the_places_that_torch_compares(options):
     pool, shape = nn.MaxPool2d(**options), (6, 7)
     kernel, stride, padding, dilation = (
         (value, value) if isinstance(value, int) else value
         for value in (pool.kernel_size, pool.stride, pool.padding, pool.dilation)
     )
     rows, columns = pool(torch.zeros(1, *shape)).shape[1:]
-    expected = set()
+    expected = []
     for y, x in np.ndindex(rows, columns):
         inside = [
             (y * stride[0] - padding[0] + i * dilation[0], x * stride[1] - padding[1] + j * dilation[1])
             for i, j in np.ndindex(*kernel)
         ]
-        flat = [i * shape[1] + j for i, j in inside if 0 <= i < shape[0] and 0 <= j < shape[1]]
-        expected |= {(a, b) for a in flat for b in flat if a < b}
+        expected.append([i * shape[1] + j if 0 <= i < shape[0] and 0 <= j < shape[1] else -1 for i, j in inside])
+    both = expected + [[42 + place if place >= 0 else -1 for place in window] for window in expected]
     for net in (nn.Sequential(pool), Pooled(options)):
         graph = fx.symbolic_trace(net)
-        found = nonlinearities.meeting_pairs(list(graph.graph.nodes)[1], graph, x=torch.zeros(1, 1, *shape))
-        assert set(map(tuple, found.tolist())) == expected
+        found = nonlinearities.windows_of(list(graph.graph.nodes)[1], graph, x=torch.zeros(1, 2, *shape))
+        assert found.tolist() == both
 
 
 class Pooled(nn.Module):

@@ -40,23 +40,29 @@ class Sideways(Net):
 SLOPES = torch.tensor([0.1, 0.5, 0.0, 0.3, 2.0, -0.5])
 BENDS = {
     "mul": lambda h: h.relu() * h,
-    "clamp_min": lambda h: torch.clamp_min(h.relu() - 0.2, 0),
-    "clamp_max": lambda h: torch.clamp_max(h.relu(), 1e6),
     "gt": lambda h: h.relu() + h * (h > 0.3),
     "lt": lambda h: h.relu().masked_fill(h < -0.2, 0.0),
-    "fmax": lambda h: torch.fmax(h.relu(), torch.full_like(h, 0.1)),
-    "fmin": lambda h: torch.fmin(h.relu(), h[:, :1]),
     "truediv": lambda h: h.relu() / (1 + h.abs().sum(1, keepdim=True)),
     "floordiv": lambda h: h.relu() + h // 2,
     "remainder": lambda h: h.relu() + torch.remainder(h, 1000.0),
     "prelu": lambda h: functional.prelu(h, h[0]),
     "batch_norm": lambda h: functional.batch_norm(h.relu(), None, None, training=True),
+    "instance_norm": lambda h: functional.instance_norm(h.relu()[:, None])[:, 0],
+    "softmax": lambda h: h.relu().softmax(1),
+    "sort": lambda h: h.relu().sort(1).values,
+    "argmax": lambda h: h.relu() + h.argmax(1, keepdim=True),
+    "fft_fft": lambda h: torch.fft.fft(h.relu(), dim=1).abs(),
+    "adaptive_max_pool1d": lambda h: functional.adaptive_max_pool1d(h.relu()[:, None], 6)[:, 0],
+    "matmul": lambda h: (h.relu()[:, :, None] @ h[:, None]).flatten(1)[:, :6],
 }
 MIXES = {
     "sum": lambda h: h.relu() + h.sum(0, keepdim=True).expand_as(h),
     "roll": lambda h: h.relu().roll(1, 0),
     "flip": lambda h: h.relu().flip(0),
     "cumsum": lambda h: h.relu().cumsum(0),
+    "interleaved": lambda h: h.relu().reshape(6, -1).T,
+    "rows of others": lambda h: h.relu().view(-1, 2).repeat(1, 3)[: h.shape[0]],
+    "counted": lambda h: h.relu() * h.shape[0],
 }
 
 
@@ -75,7 +81,7 @@ def test_what_mixes_samples_is_refused(ask, tried):
 
 
 @pytest.mark.parametrize("ask", ASK.values(), ids=ASK)
-@pytest.mark.parametrize("units", [2, 3, 5, 6, 15])
+@pytest.mark.parametrize("units", [2, 3, 5, 6, 8, 15, 24])
 def test_samples_kept_on_another_axis_are_refused(ask, units):
     with pytest.raises(InputError, match="keeps its samples apart, on the first axis"):
         ask(Sideways(None, units))

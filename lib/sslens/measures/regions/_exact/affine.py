@@ -1,12 +1,14 @@
 """The affine maps a network is made of: its derivative with every fold held on the side of a given point."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float64
 from torch import Tensor, fx
 from torch.nn import functional
 
 from sslens.measures.regions._exact.graph import Network, Walk
-from sslens.measures.regions._exact.nonlinearities import entering, window_of
+from sslens.measures.regions._exact.nonlinearities import window_of
 from sslens.measures.regions.planes import Plane
 
 VALUES = 2**17
@@ -49,18 +51,33 @@ def _held(walk: Walk) -> tuple[Float64[Tensor, "three_n *out"], float]:
     network, largest = walk.network, 0.0
     while walk.advance():
         node = network.nodes[walk.place]
-        x = walk.env[entering(node)]
-        largest = max(largest, *(abs(float(each)) for each in x.aminmax()))
-        third = len(x) // 3
+        entered = [walk.env[source] for source in network.sources(node)]
+        largest = max(largest, *(abs(float(end)) for x in entered for end in x.aminmax()))
         if network.bends[walk.place] == "pool":
-            held = _chosen(node, network.graph, x, x[:third])
+            held = _chosen(node, network.graph, entered[0], entered[0][: len(entered[0]) // 3])
         else:
-            # A rectifier's slopes, from its values at 1 and −1; zero counts as below, as it does in the patterns.
-            one = torch.ones_like(x[:1])
-            up, down = (network.run(node, walk.env | {entering(node): each.clone()}) for each in (one, -one))
-            held = (x.unflatten(0, (3, third)) * torch.where(x[:third] > 0, up, -down)).flatten(0, 1)
+            held = _continued(network, node, walk.env)
         walk.step(held)
     return walk.output, largest
+
+
+def _continued(network: Network, node: fx.Node, env: dict[fx.Node, Any]) -> Float64[Tensor, "three_n *out"]:
+    """What a fold gives for the first third of the points, and its tangents there for the others.
+
+    A fold works number by number, so that its slopes are the gradients of its sum. Where a unit is zero in all of a
+    cell, any slope will do: along the cell it does not change.
+    """
+    sources = network.sources(node)
+    entering = torch.broadcast_tensors(*(env[source] for source in sources))
+    first = [x[: len(x) // 3].clone().requires_grad_() for x in entering]
+    with torch.enable_grad():
+        values = network.run(node, env | {source: x.clone() for source, x in zip(sources, first, strict=True)})
+        slopes = torch.autograd.grad(values.sum(), first, allow_unused=True)  # of what is only compared, none
+    parts = [values.detach()] * 3
+    for x, slope in zip(entering, slopes, strict=True):
+        steps = x.unflatten(0, (3, -1)) - x[: len(x) // 3]
+        parts = [part + slope * step for part, step in zip(parts, steps, strict=True)] if slope is not None else parts
+    return torch.cat(parts)
 
 
 def _chosen(node: fx.Node, graph: fx.GraphModule, x: Tensor, deciding: Tensor) -> Tensor:

@@ -1,26 +1,31 @@
 """A network as a graph of operations that is walked with more and more points, halting wherever it bends."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from copy import deepcopy
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, final
 
-import jaxtyping
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor, fx, nn
 
+from sslens.measures.regions._exact import conditions
+from sslens.measures.regions._exact.folds import is_rectifying
+from sslens.measures.regions._exact.lifetimes import demand_own_memory, last_uses, reached, room
 from sslens.measures.regions._exact.nonlinearities import (
+    called_by,
+    carried_out,
     entering,
+    is_affine,
     is_in_place,
     is_norm,
     is_replaced,
-    meeting_pairs,
     nonlinearity,
     refusal,
-    units_of,
+    units_before,
+    windows_of,
 )
-from sslens.measures.regions._exact.trial import Trial, bends
+from sslens.measures.regions._exact.tracing import cast, traced
+from sslens.measures.regions._exact.trial import COUNTS, PROBES, Probe, Trial, bends
 from sslens.types import InputError
 
 Extension = Callable[[Float[Tensor, "v k"]], Float[Tensor, "more k"]]
@@ -32,14 +37,17 @@ class Layer(NamedTuple):
     """A fold of the network (see ``nonlinearities``): its place among the operations, its name, how many units it has.
 
     >>> Network(nn.Sequential(nn.Linear(2, 5), nn.ReLU()), torch.zeros(2)).layers
-    (Layer(place=2, name='1', units=5, pairs=None),)
+    (Layer(place=2, name='1', units=5, windows=None, scale=tensor([...
     """
 
     place: int
     name: str
     units: int
-    pairs: Int[Tensor, "pairs 2"] | None
-    """For a max-pool: the places whose difference decides it."""
+    windows: Int[Tensor, "windows k"] | None
+    """For a max-pool: the places in each window (see ``windows_of``); each of them is a unit, above zero where it is
+    the first of the largest."""
+    scale: Float64[Tensor, "units"] | None
+    """How large the numbers are that each unit sums up, in a unit of the fold's own; of a max-pool not known."""
 
 
 @final
@@ -71,27 +79,33 @@ class Network:
         norms: bool = False,
         precision: torch.dtype = torch.float64,
     ) -> None:
-        self.name, self.graph, self.precision = type(net).__name__, _traced(net).to(sample.device), torch.float64
+        self.name, self.graph = type(net).__name__, traced(net, sample).to(sample.device)
+        self.precision = torch.float64
         self.nodes = list(self.graph.graph.nodes)
         self.norms = {node for node in self.nodes if norms and is_norm(node, self.graph)}
         self.bends = ["" if node in self.norms else nonlinearity(node, self.graph, proxy=proxy) for node in self.nodes]
-        self._interpreter = fx.Interpreter(self.graph)
-        self.dependent = _reached(self.nodes)
-        values = self._tried(sample.double().expand(2, *sample.shape).clone())
+        self.dependent = reached(self.nodes)
+        self.held: dict[fx.Node, fx.Node] = {}
+        """Comparisons, and what is made of them alone: each with its comparison."""
         trial = Trial.of(self._tried, sample)
+        values = dict(trial.smaller)
         self.growing = trial.growing(self.dependent)
+        self.held = conditions.held(self.nodes, self.growing)
         self._demand_affine(values)
-        if (node := trial.mixing(self.growing)) is not None:
-            hint = "What it gives for a batch differs from what it gives for each sample on its own."
-            allowed = "a network that keeps its samples apart, on the first axis of every tensor"
-            raise InputError("net", f"{self.name}, {node.name!r}", allowed, hint)
-        self.width = max(values[node].numel() // 2 for node in self.growing)
+        self.inputs, self.outputs = sample.numel(), values[self.nodes[-1]].numel() // COUNTS[0]
+        """Numbers of an input, and those that it gives for one."""
+        self.width = max(values[node].numel() // COUNTS[0] for node in self.growing)
         """Numbers that the largest tensor holds for a single point."""
-        self.freed = _last_uses(self.nodes, sizes=self.dependent - self.growing)
-        self.layers = tuple(self._layers(values))
+        self.freed = last_uses(self.nodes, kept=self.dependent - self.growing | self.held.keys())
+        stored = {node: values[node] for node in self.growing - self.held.keys()}
+        self.kept, self.most = room(self.graph, values=stored, freed=self.freed, count=COUNTS[0])
+        """Numbers that are kept for a single point between two operations, and within one, at the worst moment."""
+        demand_own_memory(self.graph, values=values, growing=self.growing, kept=self.held.keys())
+        self.layers = tuple(self._layers(values, self._probed(trial.samples)))
         if not self.layers:
             raise InputError("net", self.name, "a network with a fold: ReLU, LeakyReLU, abs or max-pool")
-        self.precision, self.graph = precision, self.graph.to(precision)
+        self.precision = precision
+        cast(self.graph, precision)
 
     @torch.no_grad()
     def __call__(self, x: Float[Tensor, "n *shape"]) -> Float[Tensor, "n out"]:
@@ -105,16 +119,36 @@ class Network:
         """These inputs at the beginning of their way through the network."""
         return Walk(self, {self.nodes[0]: x.to(self.precision)}, place=1, count=len(x))
 
-    def run(self, node: fx.Node, env: dict[fx.Node, Any]) -> Any:
-        """The value of an operation, from the values of those before it."""
+    def run(self, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
+        """The value of an operation, from the values of those before it; comparisons are made where they are read."""
         if is_replaced(node, self.graph):
             return torch.relu(env[entering(node)])
-        self._interpreter.env = env
-        return self._interpreter.run_node(node)
+        missing = [source for source in node.all_input_nodes if source in self.held and source not in env]
+        return carried_out(node, self.graph, env={**env, **{source: self.run(source, env) for source in missing}})
 
     def sources(self, node: fx.Node) -> list[fx.Node]:
-        """The tensors with rows for every point that an operation reads."""
-        return [source for source in node.all_input_nodes if source in self.growing]
+        """The tensors with rows for every point that an operation reads, and that comparisons it reads look at."""
+        found: dict[fx.Node, None] = {}
+        for source in node.all_input_nodes:
+            if source in self.held:
+                found |= dict.fromkeys(self.sources(source))
+            elif source in self.growing:
+                found[source] = None
+        return list(found)
+
+    def units(self, node: fx.Node, env: Mapping[fx.Node, Any], *, rows: int) -> Float[Tensor, "n units"]:
+        """The units of a fold that is no max-pool, one row for every point."""
+        if (comparison := self._chosen_by(node)) is not None:
+            units = [conditions.compared(comparison, env)]
+        else:
+            units = units_before(node, self.graph, env=env)
+        return torch.cat([each.reshape(rows, -1) for each in units], 1)
+
+    def _chosen_by(self, node: fx.Node) -> fx.Node | None:
+        """The comparison that an operation chooses by."""
+        if node in self.held:
+            return None
+        return next((self.held[source] for source in node.all_input_nodes if source in self.held), None)
 
     def _tried(self, x: Float[Tensor, "n *shape"]) -> dict[fx.Node, Any]:
         """The value of every operation for some samples; all failures of the network come to light here."""
@@ -125,34 +159,83 @@ class Network:
         except Exception as error:  # whatever a stranger's network raises
             hint = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError("plane", tuple(x.shape[1:]), f"of inputs that {self.name} takes", hint) from error
-        if not isinstance(env[self.nodes[-1]], Tensor):
-            raise InputError("net", f"{self.name}, which returns no tensor", "a network that returns one tensor")
+        if not isinstance(given := env[self.nodes[-1]], Tensor):
+            names = f": {', '.join(map(str, given))}" if isinstance(given, dict) else ""
+            got = f"{self.name}, which returns a {type(given).__name__}{names}"
+            hint = "Wrap it in a module that returns one of them."
+            raise InputError("net", got, "a network that returns one tensor", hint)
         return env
 
     def _demand_affine(self, values: dict[fx.Node, Any]) -> None:
-        """Operations that are no folds must be affine in all that depends on the input; folds have one such source."""
+        """Operations that are no folds must be affine in all that depends on the input, with what is compared held."""
         for node, bend in zip(self.nodes, self.bends, strict=True):
-            sources = [] if node in self.norms else self.sources(node)
-            if bend:
-                if len(sources) > 1:
+            sources = [source for source in node.all_input_nodes if source in self.growing]
+            numbers = [source for source in sources if source not in self.held]
+            if not sources or node in self.held.keys() | self.norms or not node.op.startswith("call"):
+                continue
+            if len(numbers) < len(sources):
+                comparisons = {self.held[source] for source in sources if source in self.held}
+                if len(comparisons) > 1 or node.target not in conditions.CHOOSERS or self._bends(node, values, numbers):
+                    raise conditions.jump(comparisons.pop(), node)
+            elif bend:
+                if len(sources) > 1 and is_rectifying(called_by(node, self.graph)):
                     raise refusal(node, self.graph, hint="Its second argument depends on the input, too.")
-            elif sources and node.op.startswith("call") and self._bends(node, values, sources):
+            elif not is_affine(node, self.graph) and self._bends(node, values, sources):
                 raise refusal(node, self.graph)
+        if (given := self.nodes[-1].args[0]) in self.held:
+            raise conditions.jump(self.held[given], None)
 
     def _bends(self, node: fx.Node, values: dict[fx.Node, Any], sources: list[fx.Node]) -> bool:
-        return bends(lambda env: self.run(node, dict(env)), node, values=values, sources=sources)
+        return bends(lambda env: self.run(node, env), node, values=values, sources=sources)
 
-    def _layers(self, values: dict[fx.Node, Any]) -> Iterator[Layer]:
+    def _probed(self, samples: Float[Tensor, "n *shape"]) -> dict[fx.Node, Float64[Tensor, "units"]]:
+        """How large the numbers are that each unit sums up: its values where what folds give is random."""
+        probe, scales = Probe(self.run), dict[fx.Node, Tensor]()
+        probe.loosen(self.nodes[0], samples.abs().amax(0).expand(PROBES, *samples.shape[1:]))
+        for node, bend in zip(self.nodes[1:], self.bends[1:], strict=True):
+            if node in self.held:
+                continue
+            sources = self.sources(node)
+            probe.step(node, sources)
+            if node in self.growing and not probe.keeps_apart(node):
+                hint = "What it gives for a sample depends on the samples beside it in a batch."
+                allowed = "a network that keeps its samples apart, on the first axis of every tensor"
+                raise InputError("net", f"{self.name}, {node.name!r}", allowed, hint)
+            if self._folds(node, bend):
+                self._demand_meeting(node, probe)
+                if bend != "pool":
+                    scales[node] = self.units(node, probe.many, rows=PROBES).abs().amax(0)
+                opposite = probe.afresh(node, sources, env=probe.many | {each: -probe.many[each] for each in sources})
+                probe.loosen(node, torch.maximum(probe.many[node].abs(), opposite.abs()))
+            if is_in_place(node, self.graph):
+                probe.put(entering(node), node)
+        return scales
+
+    def _folds(self, node: fx.Node, bend: str) -> bool:
+        return node in self.growing and bool(bend or self._chosen_by(node))
+
+    def _demand_meeting(self, node: fx.Node, probe: Probe) -> None:
+        """What an operation chooses must not jump."""
+        comparison, sources = self._chosen_by(node), self.sources(node)
+        if comparison and not conditions.meets(
+            lambda env: probe.afresh(node, sources, env=env), comparison, env=probe.many
+        ):
+            raise conditions.jump(comparison, node)
+
+    def _layers(self, values: dict[fx.Node, Any], scales: dict[fx.Node, Tensor]) -> Iterator[Layer]:
         uses: Counter[str] = Counter()
         for place, node in enumerate(self.nodes):
-            if self.bends[place] and node in self.dependent:
-                name = str(node.target) if node.op == "call_module" else node.name
-                uses[name] += 1
-                x = values[entering(node)]
-                pairs = meeting_pairs(node, self.graph, x=x) if self.bends[place] == "pool" else None
-                units = units_of(x, pairs, rows=2).shape[1]
-                if units:  # a max-pool in whose windows no two places meet never bends
-                    yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, pairs)
+            if not self._folds(node, self.bends[place]):
+                continue
+            name = str(node.target) if node.op == "call_module" else node.name
+            uses[name] += 1
+            windows = None
+            if self.bends[place] == "pool":
+                windows = windows_of(node, self.graph, x=values[entering(node)])
+                if int((windows >= 0).sum(1).max()) < 2:
+                    continue  # in whose windows no two places meet: it never bends
+            units = len(scales[node]) if windows is None else windows.numel()
+            yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, windows, scales.get(node))
 
 
 @final
@@ -186,7 +269,8 @@ class Walk:
     def step(self, value: Float[Tensor, "n *shape"] | None = None) -> None:
         """Do the operation that comes next, or take ``value`` for it, and let go of what nobody needs any more."""
         node = self.network.nodes[self.place]
-        self.env[node] = self.network.run(node, self.env) if value is None else value
+        if node not in self.network.held:
+            self.env[node] = self.network.run(node, self.env) if value is None else value
         if value is not None and is_in_place(node, self.network.graph):
             self.env[entering(node)] = value
         for gone in self.network.freed[node]:
@@ -194,9 +278,12 @@ class Walk:
         self.place += 1
 
     def units(self) -> Float[Tensor, "n units"]:
-        """What enters the fold ahead: numbers whose signs say on which side of each kink a point lies."""
-        layer = next(layer for layer in self.network.layers if layer.place == self.place)
-        return units_of(self.env[entering(self.network.nodes[self.place])], layer.pairs, rows=self.count)
+        """Numbers whose signs say on which side of each kink of the fold ahead a point lies; not for a max-pool."""
+        return self.network.units(self.network.nodes[self.place], self.env, rows=self.count)
+
+    def entering(self) -> Float[Tensor, "n values"]:
+        """What enters the max-pool ahead: numbers whose order says where a point lies."""
+        return self.env[entering(self.network.nodes[self.place])].reshape(self.count, -1)
 
     def extend(self, more: Extension) -> None:
         """Let new points join, each between two that are already here."""
@@ -216,48 +303,3 @@ class Walk:
                 self.env[node], self.count = rows.reshape(-1, *self.env[node].shape[1:]), len(rows)
             else:  # the size of a tensor that has changed
                 self.env[node] = self.network.run(node, self.env)
-
-
-def _symbolic(net: nn.Module) -> fx.GraphModule:
-    checking = jaxtyping.config.jaxtyping_disable
-    try:
-        jaxtyping.config.update("jaxtyping_disable", True)  # what stands for a tensor while tracing has no shape
-        return fx.symbolic_trace(net)
-    finally:
-        jaxtyping.config.update("jaxtyping_disable", checking)
-
-
-def _traced(net: nn.Module) -> fx.GraphModule:
-    if not isinstance(net, nn.Module):
-        raise InputError("net", type(net).__name__, "a torch.nn.Module")
-    try:
-        graph = _symbolic(deepcopy(net).double().eval().requires_grad_(requires_grad=False))
-    except Exception as error:  # torch raises many kinds here
-        hint = f"Give the part that takes one batch of inputs. {type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(
-            "net", type(net).__name__, "a network whose operations can be listed (torch.fx)", hint
-        ) from error
-    if sum(node.op == "placeholder" for node in graph.graph.nodes) != 1:
-        raise InputError("net", type(net).__name__, "a network of one input")
-    return graph
-
-
-def _reached(nodes: list[fx.Node]) -> set[fx.Node]:
-    """Operations whose value depends on the input."""
-    reached: set[fx.Node] = set()
-    for node in nodes:
-        if node.op == "placeholder" or reached & set(node.all_input_nodes):
-            reached.add(node)
-    return reached
-
-
-def _last_uses(nodes: list[fx.Node], *, sizes: set[fx.Node]) -> dict[fx.Node, list[fx.Node]]:
-    """What each operation is the last to need. What a size was taken from lives as long as the size."""
-    place, last = {node: place for place, node in enumerate(nodes)}, {node: node for node in nodes}
-    for node in reversed(nodes):
-        for source in node.all_input_nodes:
-            last[source] = max(last[source], last[node] if node in sizes else node, key=place.__getitem__)
-    freed: dict[fx.Node, list[fx.Node]] = {node: [] for node in nodes}
-    for source, node in last.items():
-        freed[node] += [source] if source.op != "output" else []
-    return freed

@@ -6,7 +6,7 @@ which side of each kink an input lies.
 
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import torch
@@ -14,20 +14,14 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from sslens.measures.regions._exact.folds import arguments, folding_units, is_folding, jumps, name_of
 from sslens.types import InputError
 
 RECTIFIERS = (nn.ReLU, nn.LeakyReLU, nn.PReLU)
 """Modules that bend where their input is zero."""
-RECTIFYING_FUNCTIONS = {
-    *(functional.relu, torch.relu, torch.relu_, functional.leaky_relu, functional.leaky_relu_),
-    *(functional.prelu, torch.prelu),
-    *(torch.abs, torch.abs_, torch.absolute, operator.abs),
-    *("relu", "relu_", "abs", "abs_", "absolute"),
-}
-"""Functions, and names of tensor methods, that bend where their input is zero."""
 POOLS = (nn.MaxPool1d, nn.MaxPool2d)
 POOLING_FUNCTIONS = {functional.max_pool1d, functional.max_pool2d, torch.max_pool1d, torch.max_pool2d}
-"""What bends where two places that share a window are equal."""
+"""What bends where two places of a window are equal and no other is larger."""
 AFFINE = (nn.Flatten, nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d)
 """Modules that never bend in eval mode; a subclass may be anything."""
 SMOOTH_RECTIFIERS = {"gelu", "silu", "mish", "elu", "selu", "celu", "softplus"}
@@ -36,51 +30,71 @@ NORMS = {"layernorm", "groupnorm", "instancenorm", "rmsnorm"}
 """What divides a sample by its own size: it bends, smoothly and everywhere, and makes no kink."""
 CURVED = {
     *("tanh", "sigmoid", "softmax", "logsoftmax", "softmin", "logsigmoid", "softsign", "tanhshrink", "exp", "log"),
-    *("hardtanh", "hardswish", "hardsigmoid", "hardshrink", "softshrink", "threshold", "relu6", "rrelu", "clamp"),
-    *("clampmin", "clampmax", "fmax", "fmin"),  # of which a bound may lie beyond all that a trial tries
-    *("clip", "maximum", "minimum", "max", "min", "amax", "amin", "sort", "topk", "where", "pow", "sqrt", "rsqrt"),
+    *("hardswish", "hardshrink", "max", "min", "amax", "amin", "aminmax", "sort", "topk", "pow", "sqrt", "rsqrt"),
     *("square", "sin", "cos", "norm", "normalize", "std", "var", *NORMS),
     *("localresponsenorm", "multiheadattention", "scaleddotproductattention", "lstm", "gru", "rnn", "glu"),
-    *("adaptivemaxpool", "fractionalmaxpool", "maxpool", "lppool", "round", "floor", "sign", "heaviside"),
+    *("adaptivemaxpool", "fractionalmaxpool", "maxpool", "lppool", "round", "floor", "sign", "heaviside", "setitem"),
 }
 """What is refused by name: not piecewise affine, or with kinks that are not searched for."""
 
+OFFER = "partition and segment take proxy=True: ReLU in its place."
+HINTS = dict.fromkeys(("max", "min", "amax", "amin", "aminmax"), "Over an axis, max_pool1d can take its place.") | {
+    "hardshrink": "It jumps; softshrink does not.",
+    "hardswish": "It is quadratic in its middle; relu and hardtanh are not.",
+}
+
 RELATIVE, FLOOR = 2.0**-42, 2.0**-48
-"""A value counts as zero up to these shares of its unit's largest value, and of the largest value of the fold."""
+"""A value counts as zero up to these shares of its unit's largest value, and of the largest that its unit sums up."""
 
 
 def nonlinearity(node: fx.Node, graph: fx.GraphModule, *, proxy: bool = False) -> str:
-    """``rectifier`` or ``pool`` where the operation of this node bends, nothing where it is affine.
+    """``fold`` where the operation of this node bends number by number, ``pool`` for a max-pool, nothing elsewhere.
 
     Raises:
         InputError: an operation that is known not to be piecewise affine; where it is a smooth relative of ReLU, the
-            hint offers ``proxy``, with which it counts as a rectifier.
+            hint offers ``proxy``, with which it counts as a fold.
 
     >>> graph = fx.symbolic_trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
     >>> [nonlinearity(node, graph) for node in graph.graph.nodes]
-    ['', '', 'rectifier', '']
+    ['', '', 'fold', '']
     """
-    called, is_function = _called(node, graph), node.op != "call_module"
-    if isinstance(called, RECTIFIERS) or is_rectifying(node):
-        return "rectifier"
+    called, is_function = called_by(node, graph), node.op != "call_module"
     if isinstance(called, POOLS) or (is_function and called in POOLING_FUNCTIONS):
         return "pool"
+    if is_folding(node, called):
+        if jumps(node, called):
+            raise refusal(node, graph, hint="It jumps at its threshold: the value below must be the threshold.")
+        return "fold"
     word = _word(called) if node.op.startswith("call") else ""
     if word in SMOOTH_RECTIFIERS and proxy:
-        return "rectifier"
+        return "fold"
     if word in SMOOTH_RECTIFIERS | CURVED:
-        hint = "partition and segment take proxy=True: ReLU in its place." if word in SMOOTH_RECTIFIERS else ""
-        raise refusal(node, graph, hint=hint)
+        raise refusal(node, graph, hint=HINTS.get(word, OFFER if word in SMOOTH_RECTIFIERS else ""))
     return ""
 
 
-def is_rectifying(node: fx.Node) -> bool:
-    """Whether the operation is a function or a method that bends where its input is zero.
+def is_affine(node: fx.Node, graph: fx.GraphModule) -> bool:
+    """Whether the operation is a module of torch that is affine whatever its weights are.
 
-    >>> [is_rectifying(node) for node in fx.symbolic_trace(nn.Sequential(nn.ReLU())).graph.nodes]
-    [False, False, False]
+    >>> graph = fx.symbolic_trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
+    >>> [is_affine(node, graph) for node in graph.graph.nodes]
+    [False, True, False, False]
     """
-    return node.op in ("call_function", "call_method") and node.target in RECTIFYING_FUNCTIONS
+    called = called_by(node, graph)
+    return (
+        type(called) in AFFINE and not vars(called)["_forward_hooks"] and getattr(called, "running_mean", 0) is not None
+    )
+
+
+def units_before(node: fx.Node, graph: fx.GraphModule, *, env: Mapping[fx.Node, Any]) -> list[Float[Tensor, "..."]]:
+    """The units of a fold that is no max-pool, from the values of the operations before it.
+
+    >>> graph = fx.symbolic_trace(nn.Sequential(nn.GELU()))
+    >>> x, gelu, _ = graph.graph.nodes
+    >>> units_before(gelu, graph, env={x: torch.tensor([0.5])})
+    [tensor([0.5000])]
+    """
+    return [env[entering(node)]] if is_replaced(node, graph) else folding_units(node, called_by(node, graph), env=env)
 
 
 def is_norm(node: fx.Node, graph: fx.GraphModule) -> bool:
@@ -90,7 +104,7 @@ def is_norm(node: fx.Node, graph: fx.GraphModule) -> bool:
     >>> [is_norm(node, graph) for node in graph.graph.nodes]
     [False, True, False]
     """
-    return node.op.startswith("call") and _word(_called(node, graph)) in NORMS
+    return node.op.startswith("call") and _word(called_by(node, graph)) in NORMS
 
 
 def refusal(node: fx.Node, graph: fx.GraphModule, *, hint: str = "") -> InputError:
@@ -101,8 +115,37 @@ def refusal(node: fx.Node, graph: fx.GraphModule, *, hint: str = "") -> InputErr
     net must be made of affine maps, ReLU, abs, max-pool. Got "Tanh in '0'".
     """
     place = node.target if node.op == "call_module" else node.name
-    got = f"{_shown(_called(node, graph))} in {place!r}"
+    got = f"{name_of(called_by(node, graph))} in {place!r}"
     return InputError("net", got, "made of affine maps, ReLU, abs, max-pool", hint)
+
+
+def called_by(node: fx.Node, graph: fx.GraphModule) -> Any:
+    """The module, the function, or the name of the method that this node calls.
+
+    >>> graph = fx.symbolic_trace(nn.Sequential(nn.Tanh()))
+    >>> [called_by(node, graph) for node in graph.graph.nodes]
+    ['input', Tanh(), 'output']
+    """
+    return graph.get_submodule(str(node.target)) if node.op == "call_module" else node.target
+
+
+def carried_out(node: fx.Node, graph: fx.GraphModule, *, env: Mapping[fx.Node, Any]) -> Any:
+    """What an operation gives, from the values of those before it.
+
+    >>> graph = fx.symbolic_trace(nn.Sequential(nn.ReLU()))
+    >>> x, relu, _ = graph.graph.nodes
+    >>> carried_out(relu, graph, env={x: torch.tensor([-1.0, 2.0])})
+    tensor([0., 2.])
+    """
+    args, kwargs = arguments(node, env)
+    match node.op:
+        case "call_method":
+            return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+        case "output":
+            return args[0]
+        case "get_attr":
+            return operator.attrgetter(str(node.target))(graph)
+    return called_by(node, graph)(*args, **kwargs)
 
 
 def is_replaced(node: fx.Node, graph: fx.GraphModule) -> bool:
@@ -112,7 +155,7 @@ def is_replaced(node: fx.Node, graph: fx.GraphModule) -> bool:
     >>> [is_replaced(node, graph) for node in graph.graph.nodes]
     [False, True, False]
     """
-    return node.op.startswith("call") and _word(_called(node, graph)) in SMOOTH_RECTIFIERS
+    return node.op.startswith("call") and _word(called_by(node, graph)) in SMOOTH_RECTIFIERS
 
 
 def is_in_place(node: fx.Node, graph: fx.GraphModule) -> bool:
@@ -122,8 +165,9 @@ def is_in_place(node: fx.Node, graph: fx.GraphModule) -> bool:
     >>> [is_in_place(node, graph) for node in graph.graph.nodes]
     [False, False, True, False]
     """
-    called = _called(node, graph)
-    return bool(getattr(called, "inplace", node.kwargs.get("inplace")) or _shown(called).endswith("_"))
+    called = called_by(node, graph)
+    name = name_of(called)
+    return bool(getattr(called, "inplace", node.kwargs.get("inplace")) or (name.endswith("_") and name[:1] != "_"))
 
 
 def entering(node: fx.Node) -> fx.Node:
@@ -135,22 +179,13 @@ def entering(node: fx.Node) -> fx.Node:
     return node.all_input_nodes[0]
 
 
-def units_of(x: Float[Tensor, "_ ..."], pairs: Int[Tensor, "pairs 2"] | None, *, rows: int) -> Float[Tensor, "n units"]:
-    """Numbers whose signs decide a fold, one row for every point: pre-activations, or what decides a max-pool.
-
-    A max-pool has, in every channel, the difference of each two places that share a window as a unit.
-
-    >>> units_of(torch.tensor([[[3.0, 5.0, 5.0]]]), torch.tensor([[0, 1], [1, 2]]), rows=1)
-    tensor([[-2.,  0.]])
-    """
-    if pairs is None:
-        return x.reshape(rows, -1)
-    flat, pairs = x.flatten(2), pairs.to(x.device)
-    return (flat[:, :, pairs[:, 0]] - flat[:, :, pairs[:, 1]]).reshape(rows, -1)
-
-
-def extremes(z: Float64[Tensor, "v n"], layer: str) -> tuple[Float64[Tensor, "n"], ...]:
+def extremes(
+    z: Float64[Tensor, "v n"], layer: str, *, scale: Float64[Tensor, "n"] | None = None
+) -> tuple[Float64[Tensor, "n"], ...]:
     """Largest and smallest value of each unit of a fold, and up to what size its values count as zero.
+
+    ``scale`` holds the size of what each unit sums up, in a unit of the fold's own; by default, one size for all. So a
+    fold's units may differ by any factor, and one whose summands cancel up to rounding does not cut.
 
     Raises:
         InputError: values that are not finite.
@@ -160,9 +195,22 @@ def extremes(z: Float64[Tensor, "v n"], layer: str) -> tuple[Float64[Tensor, "n"
     """
     high, low = z.amax(0), z.amin(0)
     size = torch.maximum(high, -low)
-    if not size.isfinite().all():
+    demand_finite(size, layer)
+    scale = torch.ones_like(size) if scale is None else scale.to(size.device)
+    share = torch.where(scale > 0, size / scale, 0.0).amax()
+    return high, low, torch.maximum(RELATIVE * size, FLOOR * share * scale)
+
+
+def demand_finite(values: Float64[Tensor, "..."], layer: str) -> None:
+    """Nothing is known beyond a fold that infinite numbers enter, or none.
+
+    Raises:
+        InputError: values that are not finite.
+
+    >>> demand_finite(torch.zeros(2).double(), "relu")
+    """
+    if not values.isfinite().all():
         raise InputError("net", f"values that are not finite before {layer!r}", "finite at every fold")
-    return high, low, torch.maximum(RELATIVE * size, FLOOR * size.amax())
 
 
 @final
@@ -190,7 +238,7 @@ def window_of(node: fx.Node, graph: fx.GraphModule, *, axes: int) -> Window:
     >>> window_of(list(graph.graph.nodes)[1], graph, axes=1)
     Window(kernel=(1, 3), stride=(1, 2), padding=(0, 0), dilation=(1, 1), ceiling=False)
     """
-    called = _called(node, graph)
+    called = called_by(node, graph)
     names = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode")
     given = vars(called) if isinstance(called, nn.Module) else dict(zip(names, node.args, strict=False)) | node.kwargs
     kernel, stride = given["kernel_size"], given.get("stride")
@@ -203,16 +251,17 @@ def window_of(node: fx.Node, graph: fx.GraphModule, *, axes: int) -> Window:
     )
 
 
-def meeting_pairs(node: fx.Node, graph: fx.GraphModule, *, x: Float[Tensor, "n c *space"]) -> Int[Tensor, "pairs 2"]:
-    """Places of an image, flattened, that meet in one of the windows of a max-pool: each pair once.
+def windows_of(node: fx.Node, graph: fx.GraphModule, *, x: Float[Tensor, "n c *space"]) -> Int[Tensor, "windows k"]:
+    """The places in each window of a max-pool, channel by channel, counted through all channels; −1 for padding.
 
     >>> graph = fx.symbolic_trace(nn.Sequential(nn.MaxPool1d(2)))
-    >>> meeting_pairs(list(graph.graph.nodes)[1], graph, x=torch.zeros(1, 1, 4)).tolist()
-    [[0, 1], [2, 3]]
+    >>> windows_of(list(graph.graph.nodes)[1], graph, x=torch.zeros(1, 2, 4)).tolist()
+    [[0, 1], [2, 3], [4, 5], [6, 7]]
     """
-    windows = _places_of_windows(window_of(node, graph, axes=x.ndim - 2), (1, *x.shape[2:])[-2:])
-    pairs = windows[:, torch.combinations(torch.arange(windows.shape[1], device="cpu"), 2)].flatten(0, 1).sort(1).values
-    return pairs[pairs[:, 0] >= 0].unique(dim=0)
+    space = (1, *x.shape[2:])[-2:]
+    one = _places_of_windows(window_of(node, graph, axes=x.ndim - 2), space)
+    channel = torch.arange(x.shape[1], device="cpu")[:, None, None] * (space[0] * space[1])
+    return torch.where(one >= 0, channel + one, -1).flatten(0, 1)
 
 
 def _places_of_windows(pool: Window, shape: tuple[int, ...]) -> Int[Tensor, "windows places"]:
@@ -238,14 +287,6 @@ def _on_two_axes(value: Any, axes: int, *, trivial: int) -> tuple[int, int]:
     return first, second
 
 
-def _called(node: fx.Node, graph: fx.GraphModule) -> Any:
-    return graph.get_submodule(str(node.target)) if node.op == "call_module" else node.target
-
-
-def _shown(called: Any) -> str:
-    return type(called).__name__ if isinstance(called, nn.Module) else getattr(called, "__name__", str(called))
-
-
 def _word(called: Any) -> str:
     """``LayerNorm`` and ``layer_norm``, ``InstanceNorm2d`` and ``relu_``: the bare word."""
-    return re.sub(r"\dd$|_", "", _shown(called).lower())
+    return re.sub(r"\dd$|_", "", name_of(called).lower())

@@ -36,7 +36,7 @@ class Room(NamedTuple):
     """At the vertices that there are, with room for new ones behind them."""
     parts: Cut
     table: Int64[np.ndarray, "2 slots"]
-    """Edges and the vertex that lies in each, by ``_slot``; −1 where nothing is."""
+    """Edges and the vertex that lies in each, by ``slot_of``; −1 where nothing is."""
     tally: Int64[np.ndarray, "4"]
     """Cells, corners and new vertices so far, and how many vertices there were before."""
 
@@ -151,7 +151,7 @@ def count_parts(polygons: Polygons, room: Room) -> int:
             _cut_on_desk(cell, inside.stop - inside.start, room, desk)
             total += room.tally[0]
             for new in range(room.tally[2]):  # all their slots are known before the first is cleared
-                born.first[new] = _slot(born.first[new], born.second[new], room.table)
+                born.first[new] = slot_of(edge_key(born.first[new], born.second[new]), room.table)
             for new in range(room.tally[2]):
                 room.table[0, born.first[new]] = -1
             room.tally[:3] = 0
@@ -162,22 +162,33 @@ def count_parts(polygons: Polygons, room: Room) -> int:
 
 @compiled
 def identify(
-    vertex_ids: Int64[np.ndarray, "v"], new_vertices: NewVertices, *, table: Int64[np.ndarray, "2 slots"], count: int
+    vertex_ids: Int64[np.ndarray, "v"],
+    new_vertices: NewVertices,
+    *,
+    kinds: Int64[np.ndarray, "b"],
+    table: Int64[np.ndarray, "2 slots"],
+    count: int,
 ) -> int:
     """Fill the last of ``vertex_ids``, those of new vertices: what the table has for an edge, or the next number.
 
-    Returns how many numbers there are then.
+    Vertices of a kind that is not above 0 stand in no edge: 0 gets the next number, less gets −1. Returns how many
+    numbers there are then.
 
     >>> ids, table = np.array([0, 1, -1]), np.full((2, 8), -1)
-    >>> identify(ids, NewVertices(np.array([1]), np.array([0]), np.array([0.5])), table=table, count=5), ids.tolist()
+    >>> middle = NewVertices(np.array([1]), np.array([0]), np.array([0.5]))
+    >>> identify(ids, middle, kinds=np.array([1]), table=table, count=5), ids.tolist()
     (6, [0, 1, 5])
     """
     old = len(vertex_ids) - len(new_vertices.first)
     for new in range(len(new_vertices.first)):
+        if kinds[new] < 1:
+            vertex_ids[old + new] = count if kinds[new] == 0 else -1
+            count += kinds[new] + 1
+            continue
         a, b = vertex_ids[new_vertices.first[new]], vertex_ids[new_vertices.second[new]]
-        place = _slot(a, b, table)
+        place = slot_of(edge_key(a, b), table)
         if table[0, place] < 0:
-            table[0, place], table[1, place] = _key(a, b), count
+            table[0, place], table[1, place] = edge_key(a, b), count
             count += 1
         vertex_ids[old + new] = table[1, place]
     return count
@@ -195,7 +206,7 @@ def refill(larger: Int64[np.ndarray, "2 slots"], table: Int64[np.ndarray, "2 few
     """
     for each in range(table.shape[1]):
         if table[0, each] >= 0:
-            place = _slot(table[0, each] >> 32, table[0, each] & 0xFFFFFFFF, larger)
+            place = slot_of(table[0, each], larger)
             larger[0, place], larger[1, place] = table[0, each], table[1, each]
 
 
@@ -291,13 +302,13 @@ def _on_line(above, other, unit, state):
     signs, born, table, tally = state
     if not signs.negative[other] >> unit & 1:
         return other
-    place = _slot(above, other, table)
+    place = slot_of(edge_key(above, other), table)
     if table[0, place] >= 0:
         return table[1, place]
     count, new = tally[2], tally[2] + tally[3]
     if count == len(born.first):
         raise RuntimeError("more vertices than lines can cut")
-    table[0, place], table[1, place] = _key(above, other), new
+    table[0, place], table[1, place] = edge_key(above, other), new
     tally[2] += 1
     low, high = signs.values[other, unit], signs.values[above, unit]
     share = low / (low - high)  # from below to above, whichever cell comes first
@@ -325,15 +336,24 @@ def _mark_between(new, a, b, signs):
 
 
 @compiled
-def _key(a, b):
-    """One number for the edge between two vertices, from whichever end it is seen."""
+def edge_key(a: int, b: int) -> int:
+    """One number for the edge between two vertices, from whichever end it is seen.
+
+    >>> edge_key(3, 1) == edge_key(1, 3) == (1 << 32) + 3
+    True
+    """
     return min(a, b) << 32 | max(a, b)
 
 
 @compiled
-def _slot(a, b, table):
-    """Where an edge stands in the table, or would: open addressing, −1 where nothing is."""
-    edge = _key(a, b)
+def slot_of(edge: int, table: Int64[np.ndarray, "2 slots"]) -> int:
+    """Where an edge stands in the table, or would: open addressing, −1 where nothing is.
+
+    >>> table = np.full((2, 4), -1)
+    >>> table[0, slot_of(edge_key(1, 3), table)] = edge_key(1, 3)
+    >>> int((table[0] >= 0).sum()), int(table[0, slot_of(edge_key(3, 1), table)]) == edge_key(1, 3)
+    (1, True)
+    """
     place = edge * 0x1E3779B97F4A7C15 >> 24 & table.shape[1] - 1
     while table[0, place] != edge and table[0, place] != -1:
         place = place + 1 & table.shape[1] - 1

@@ -1,5 +1,6 @@
 """The exact partition of a slice of input space: its cells, what made them, what the network does inside."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, final
@@ -12,10 +13,13 @@ from torch import Tensor
 from sslens.measures.regions._exact.affine import VALUES, affine_maps
 from sslens.measures.regions._exact.cells import Polygons, areas, centres, following, owners
 from sslens.measures.regions._exact.graph import Network
+from sslens.measures.regions._exact.room import demand_maps, demand_room
 from sslens.measures.regions.boundary import Boundary, decision_boundary
 from sslens.measures.regions.planes import Plane
 from sslens.types import Cells, UnknownName
 
+UNPACKED = 2**26
+"""Units of all cells that are unpacked at a time."""
 SAME_MAP = 1e-9
 """Neighbours share an affine map if their slopes differ by at most this share of the largest slope, or by rounding."""
 
@@ -46,24 +50,39 @@ class Edges:
 
 @final
 class PackedPatterns(NamedTuple):
-    """Activation patterns of some cells, as they were found: bits of the units that part these cells, and the others.
+    """Activation patterns of some cells, as they were found: bits of what parts these cells, and all other units.
 
     >>> PackedPatterns(torch.tensor([[0b10]]), (torch.tensor([0, 1]),), torch.tensor([False, False, True])).unpacked()
     tensor([[False,  True,  True]])
     """
 
     words: Int64[Tensor, "r w"]
-    columns: tuple[Int64[Tensor, "_"], ...]
-    """For each word, which units its bits stand for, the lowest first."""
+    columns: tuple[Int64[Tensor, "..."], ...]
+    """For each word, which units its bits stand for, the lowest first; or, with an axis more, the units of each window
+    of a max-pool, of which the word holds the number of the one that is the largest."""
     steady: Bool[Tensor, "units"]
     """For all other units, which are above zero in all these cells."""
 
-    def unpacked(self) -> Bool[Tensor, "r units"]:
-        """Which units are above zero in each cell."""
-        bits = self.steady.repeat(len(self.words), 1)
+    def unpacked(self, begin: int = 0, end: int | None = None) -> Bool[Tensor, "r units"]:
+        """Which units are above zero in each cell; of one layer, those from ``begin`` up to ``end``."""
+        end = len(self.steady) if end is None else end
+        bits = self.steady[begin:end].repeat(len(self.words), 1)
         for word, columns in zip(self.words.T, self.columns, strict=True):
-            bits[:, columns] = (word[:, None] >> torch.arange(len(columns), device="cpu") & 1).bool()
+            if not begin <= int(columns.flatten()[0]) < end:
+                continue
+            places = torch.arange(len(columns), device="cpu")
+            if columns.ndim == 1:
+                bits[:, columns - begin] = (word[:, None] >> places & 1).bool()
+                continue
+            width = max(1, (columns.shape[1] - 1).bit_length())
+            largest = word[:, None] >> width * places & (1 << width) - 1
+            bits[:, columns - begin] = largest[..., None] == torch.arange(columns.shape[1], device="cpu")
         return bits
+
+    def blocks(self) -> Iterator["PackedPatterns"]:
+        """The same a few cells at a time, so that what is unpacked stays small."""
+        for words in self.words.split(max(1, UNPACKED // max(1, len(self.steady)))):
+            yield self._replace(words=words)
 
 
 @final
@@ -129,26 +148,35 @@ class Partition:
     def unpack(self, layer: str | None = None) -> Bool[Tensor, "r units"]:
         """Which units are above zero in each cell: of one layer, or of all, one layer after the other.
 
-        Units of a max-pool are differences of two places; a unit that is zero in all of a cell is not above zero.
+        A unit that is zero in all of a cell is not above zero. Units of a max-pool are the places of each window,
+        channel by channel, padding included; the one that is largest in the cell counts as above, of several the first.
 
         Raises:
             UnknownName: no layer of this name.
+            InputError: they do not fit into the memory that is free.
         """
         if layer is not None and layer not in self.layers:
             raise UnknownName("layer", layer, self.layers)
-        bits = torch.cat([chunk.unpacked() for chunk in self.packed_patterns])
         sizes = [each.units for each in self.network.layers]
-        return bits if layer is None else bits.split(sizes, 1)[self.layers.index(layer)]
+        begin = 0 if layer is None else sum(sizes[: self.layers.index(layer)])
+        wanted = sum(sizes) if layer is None else sizes[self.layers.index(layer)]
+        got, hint = (
+            f"{self.count:,} patterns of {wanted:,} units",
+            "Ask for one layer, or for .patterns, eight times smaller.",
+        )
+        demand_room(2 * self.count * wanted, of="layer", got=got, hint=hint)
+        return torch.cat([chunk.unpacked(begin, begin + wanted) for chunk in self.packed_patterns])
 
     @cached_property
     def patterns(self) -> UInt8[Tensor, "r bytes"]:
         """Activation patterns: ``unpack()`` with eight units in a byte, the first unit the lowest bit."""
-        unpacked = (chunk.unpacked().numpy() for chunk in self.packed_patterns)
+        unpacked = (block.unpacked().numpy() for chunk in self.packed_patterns for block in chunk.blocks())
         packed = [np.packbits(bits, axis=1, bitorder="little") for bits in unpacked]
         return torch.from_numpy(np.concatenate(packed))
 
     @cached_property
     def _maps(self) -> tuple[Tensor, Tensor, float]:
+        demand_maps(self.network, self.count)
         reach = float((self.domain.amax(0) - self.domain.amin(0)).max())
         return affine_maps(self.network, self.plane, centres=self.centres, reach=reach)
 
@@ -238,8 +266,11 @@ def joined(edges: Edges, slope: Float64[Tensor, "r out 2"], *, tolerance: float)
     from scipy.sparse.csgraph import connected_components
 
     left, right = edges.cells[edges.inner & (edges.cells[:, 1] >= 0)].T
-    steps = (slope[left] - slope[right]).flatten(1).norm(dim=1)
-    same = (steps <= tolerance).numpy()
+    some = max(1, VALUES // slope[0].numel())
+    steps = [
+        (slope[a] - slope[b]).flatten(1).norm(dim=1) for a, b in zip(left.split(some), right.split(some), strict=True)
+    ]
+    same = (torch.cat(steps) <= tolerance).numpy()
     pairs = left.numpy()[same], right.numpy()[same]
     graph = coo_array((same[same], pairs), shape=(len(slope), len(slope)))
     return torch.from_numpy(connected_components(graph, directed=False)[1]).long()

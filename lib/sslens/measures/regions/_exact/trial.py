@@ -11,29 +11,33 @@ from sslens.runtime import stream
 
 Values = Mapping[fx.Node, Any]
 """What each operation gave."""
-COUNTS = 3, 5
-"""Samples of the batches whose first rows are held against samples on their own."""
+COUNTS = 2, 3
+"""Samples of the batches that tell what grows with them."""
 DECADES = 3
 """Numbers are tried from 10⁻³ to 10³ in size, below zero and above."""
+PROBES, SOME = 8, [6, 1, 4]
+"""Rows of random numbers, and the places of those that go their way without the others."""
 CASTS = ("to", "type_as")
+MADE = ("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor")
+"""Methods that take nothing from a tensor but its type and device."""
 ROUNDING = 1e-9
 """How far two ways to one number may lie apart, as a share of the largest number beside it."""
 
 
 @final
 class Trial(NamedTuple):
-    """A network tried on batches of several sizes, and on the same samples one by one.
+    """A network tried on batches of two sizes.
 
     >>> graph = fx.symbolic_trace(torch.nn.Flatten())
     >>> x, flat, _ = graph.graph.nodes
     >>> trial = Trial.of(lambda batch: {x: batch, flat: graph(batch)}, torch.zeros(2, 3))
-    >>> trial.growing({x, flat}) == {x, flat}, trial.mixing({x, flat})
-    (True, None)
+    >>> trial.growing({x, flat}) == {x, flat}
+    True
     """
 
-    together: list[Values]
-    alone: list[Values]
-    """Each twice in a batch: of a single row nothing has a spread."""
+    samples: Float[Tensor, "n *shape"]
+    smaller: Values
+    larger: Values
 
     @classmethod
     def of(cls, tried: Callable[[Float[Tensor, "n *shape"]], Values], sample: Float[Tensor, "*shape"]) -> "Trial":
@@ -43,42 +47,74 @@ class Trial(NamedTuple):
             InputError: whatever is wrong with network or sample.
         """
         generator = stream(0, "samples")
-        noise = torch.randn(max(COUNTS), *sample.shape, generator=generator, dtype=torch.float64, device="cpu").to(
-            sample.device
-        )
-        several = sample.double() + noise * (sample.abs().max() if sample.any() else 1)
-        together = [tried(several[:count].clone()) for count in COUNTS]
-        return cls(together, [tried(each.expand(2, *each.shape).clone()) for each in several[: min(COUNTS)]])
+        noise = torch.randn(COUNTS[1], *sample.shape, generator=generator, dtype=torch.float64, device="cpu")
+        samples = sample.double() + noise.to(sample.device) * (sample.abs().max() if sample.any() else 1)
+        return cls(samples, tried(samples[: COUNTS[0]].clone()), tried(samples.clone()))
 
     def growing(self, dependent: set[fx.Node]) -> set[fx.Node]:
         """Operations that give a tensor with rows for every sample; others read only sizes and types of tensors."""
         found: set[fx.Node] = set()
-        first, second = self.together
-        for node in (node for node in first if node in dependent and isinstance(first[node], Tensor)):
+        for node in (node for node in self.smaller if node in dependent and isinstance(self.smaller[node], Tensor)):
             reads_values = bool(found & set(node.all_input_nodes)) and not _casts(node, dependent)
-            if reads_values or not node.all_input_nodes or first[node].shape != second[node].shape:
+            if reads_values or not node.all_input_nodes or self.smaller[node].shape != self.larger[node].shape:
                 found.add(node)
         return found
 
-    def mixing(self, growing: set[fx.Node]) -> fx.Node | None:
-        """The first operation that gives a row of a batch other numbers than the sample on its own.
 
-        Samples may be mixed, or kept on another axis than the first.
-        """
-        for count, values in zip(COUNTS, self.together, strict=True):
-            for node in (node for node in values if node in growing):
-                if not values[node].ndim or len(values[node]) % count:
-                    return node
-                rows = values[node].reshape(count, -1)[: len(self.alone)]
-                own = torch.stack([single[node].reshape(2, -1)[0] for single in self.alone])
-                if rows.shape != own.shape or not _agree(rows, own):
-                    return node
-        return None
+@final
+class Probe:
+    """Random numbers on their way through a network, new ones behind every fold, and some of their rows by themselves.
+
+    So nothing agrees, cancels or is zero by chance of what a network gives to be seen.
+
+    >>> x, mean, _ = fx.symbolic_trace(lambda x: x.mean(0, keepdim=True)).graph.nodes
+    >>> probe = Probe(lambda node, env: env[x].mean(0, keepdim=True))
+    >>> probe.loosen(x, torch.ones(PROBES, 2))
+    >>> probe.step(mean, [x])
+    >>> probe.keeps_apart(x), probe.keeps_apart(mean)
+    (True, False)
+    """
+
+    def __init__(self, run: Callable[[fx.Node, Values], Any]) -> None:
+        self.run, self.generator = run, stream(0, "probe")
+        self.many: dict[fx.Node, Any] = {}
+        self.some: dict[fx.Node, Any] = {}
+
+    def step(self, node: fx.Node, sources: list[fx.Node]) -> None:
+        """The operation, of copies of what it may write over."""
+        for env in (self.many, self.some):
+            env[node] = self.afresh(node, sources, env=env)
+
+    def afresh(self, node: fx.Node, sources: list[fx.Node], *, env: Values) -> Any:
+        """What the operation gives."""
+        return self.run(node, {**env, **{source: env[source].clone() for source in sources}})
+
+    def loosen(self, node: fx.Node, values: Float[Tensor, "rows *shape"]) -> None:
+        """New random numbers as large as these, for what an operation gave."""
+        size = values.abs().unflatten(0, (PROBES, -1)).amax(0)
+        noise = torch.randn(PROBES, *size.shape, generator=self.generator, dtype=torch.float64, device="cpu").to(
+            size.device
+        )
+        self.many[node], self.some[node] = (noise * size).flatten(0, 1), (noise[SOME] * size).flatten(0, 1)
+
+    def put(self, node: fx.Node, other: fx.Node) -> None:
+        """What the other gave is now the value of this one."""
+        self.many[node], self.some[node] = self.many[other], self.some[other]
+
+    def keeps_apart(self, node: fx.Node) -> bool:
+        """Whether a row is the same whatever rows are beside it, and stands on the first axis."""
+        many, some = self.many[node], self.some[node]
+        if not many.ndim or len(many) % PROBES or len(some) % len(SOME):
+            return False
+        rows = many.reshape(PROBES, -1)[SOME]
+        own = some.reshape(len(SOME), -1)
+        return rows.shape == own.shape and _agree(rows, own)
 
 
 def _casts(node: fx.Node, dependent: set[fx.Node]) -> bool:
     """Whether it gives a constant the type or the device of another tensor."""
-    return node.op == "call_method" and node.target in CASTS and node.args[0] not in dependent
+    casts = node.target in MADE or (node.target in CASTS and node.args[0] not in dependent)
+    return node.op == "call_method" and casts
 
 
 def bends(run: Callable[[Values], Any], node: fx.Node, *, values: Values, sources: list[fx.Node]) -> bool:
