@@ -46,8 +46,9 @@ class Layer(NamedTuple):
     windows: Int[Tensor, "windows k"] | None
     """For a max-pool: the places in each window (see ``windows_of``); each of them is a unit, above zero where it is
     the first of the largest."""
-    scale: Float64[Tensor, "units"] | None
-    """How large the numbers are that each unit sums up, in a unit of the fold's own; of a max-pool not known."""
+    scale: Float64[Tensor, "_"]
+    """How large the numbers are that each unit, or each number that enters a max-pool, sums up; the network's largest
+    numbers may be as much larger at every fold."""
 
 
 @final
@@ -101,7 +102,9 @@ class Network:
         self.kept, self.most = room(self.graph, values=stored, freed=self.freed, count=COUNTS[0])
         """Numbers that are kept for a single point between two operations, and within one, at the worst moment."""
         demand_own_memory(self.graph, values=values, growing=self.growing, kept=self.held.keys())
-        self.layers = tuple(self._layers(values, self._probed(trial.samples)))
+        scales = self._probed(trial.samples)
+        self.layers, self.scale = tuple(self._layers(values, scales)), scales[self.nodes[-1]]
+        """The folds; how large the numbers are that each output sums up, as a layer's ``scale``."""
         if not self.layers:
             raise InputError("net", self.name, "a network with a fold: ReLU, LeakyReLU, abs or max-pool")
         self.precision = precision
@@ -142,7 +145,8 @@ class Network:
             units = [conditions.compared(comparison, env)]
         else:
             units = units_before(node, self.graph, env=env)
-        return torch.cat([each.reshape(rows, -1) for each in units], 1)
+        units = [each.reshape(rows, -1) for each in units]
+        return units[0] if len(units) == 1 else torch.cat(units, 1)
 
     def _chosen_by(self, node: fx.Node) -> fx.Node | None:
         """The comparison that an operation chooses by."""
@@ -203,13 +207,13 @@ class Network:
                 raise InputError("net", f"{self.name}, {node.name!r}", allowed, hint)
             if self._folds(node, bend):
                 self._demand_meeting(node, probe)
-                if bend != "pool":
-                    scales[node] = self.units(node, probe.many, rows=PROBES).abs().amax(0)
+                units = self.units(node, probe.many, rows=PROBES) if bend != "pool" else probe.many[entering(node)]
+                scales[node] = units.reshape(PROBES, -1).abs().amax(0)
                 opposite = probe.afresh(node, sources, env=probe.many | {each: -probe.many[each] for each in sources})
                 probe.loosen(node, torch.maximum(probe.many[node].abs(), opposite.abs()))
             if is_in_place(node, self.graph):
                 probe.put(entering(node), node)
-        return scales
+        return scales | {self.nodes[-1]: probe.many[self.nodes[-1]].reshape(PROBES, -1).abs().amax(0)}
 
     def _folds(self, node: fx.Node, bend: str) -> bool:
         return node in self.growing and bool(bend or self._chosen_by(node))
@@ -235,7 +239,7 @@ class Network:
                 if int((windows >= 0).sum(1).max()) < 2:
                     continue  # in whose windows no two places meet: it never bends
             units = len(scales[node]) if windows is None else windows.numel()
-            yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, windows, scales.get(node))
+            yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, windows, scales[node])
 
 
 @final
