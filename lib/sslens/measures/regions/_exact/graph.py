@@ -83,6 +83,7 @@ class Network:
         self.name, self.graph = type(net).__name__, traced(net, sample).to(sample.device)
         self.precision = torch.float64
         self.nodes = list(self.graph.graph.nodes)
+        self.replaced = {node for node in self.nodes if is_replaced(node, self.graph)}
         self.norms = {node for node in self.nodes if norms and is_norm(node, self.graph)}
         self.bends = ["" if node in self.norms else nonlinearity(node, self.graph, proxy=proxy) for node in self.nodes]
         self.dependent = reached(self.nodes)
@@ -124,7 +125,7 @@ class Network:
 
     def run(self, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
         """The value of an operation, from the values of those before it; comparisons are made where they are read."""
-        if is_replaced(node, self.graph):
+        if node in self.replaced:
             return torch.relu(env[entering(node)])
         missing = [source for source in node.all_input_nodes if source in self.held and source not in env]
         return carried_out(node, self.graph, env={**env, **{source: self.run(source, env) for source in missing}})
@@ -198,6 +199,7 @@ class Network:
         probe.loosen(self.nodes[0], samples.abs().amax(0).expand(PROBES, *samples.shape[1:]))
         for node, bend in zip(self.nodes[1:], self.bends[1:], strict=True):
             if node in self.held:
+                probe.forget(self.freed[node])
                 continue
             sources = self.sources(node)
             probe.step(node, sources)
@@ -213,6 +215,7 @@ class Network:
                 probe.loosen(node, torch.maximum(probe.many[node].abs(), opposite.abs()))
             if is_in_place(node, self.graph):
                 probe.put(entering(node), node)
+            probe.forget(self.freed[node])
         return scales | {self.nodes[-1]: probe.many[self.nodes[-1]].reshape(PROBES, -1).abs().amax(0)}
 
     def _folds(self, node: fx.Node, bend: str) -> bool:
