@@ -216,7 +216,7 @@ class Network:
             if is_in_place(node, self.graph):
                 probe.put(entering(node), node)
             probe.forget(self.freed[node])
-        return scales | {self.nodes[-1]: probe.many[self.nodes[-1]].reshape(PROBES, -1).abs().amax(0)}
+        return scales | {self.nodes[-1]: probe.many[self.nodes[-1]].double().reshape(PROBES, -1).abs().amax(0)}
 
     def _folds(self, node: fx.Node, bend: str) -> bool:
         return node in self.growing and bool(bend or self._chosen_by(node))

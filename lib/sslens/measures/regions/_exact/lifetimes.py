@@ -44,7 +44,7 @@ def last_uses(nodes: list[fx.Node], *, kept: Nodes) -> dict[fx.Node, list[fx.Nod
 def room(
     graph: fx.GraphModule,
     *,
-    values: Mapping[fx.Node, Shaped[Tensor, "n ..."]],
+    values: Mapping[fx.Node, Shaped[Tensor, "..."]],
     freed: Mapping[fx.Node, list[fx.Node]],
     count: int,
 ) -> tuple[int, int]:
