@@ -12,8 +12,11 @@ from sslens.measures.regions import Partition, Plane, partition, partitions, squ
 from tests.benchmarks.rows import Cost, Row, alternate
 
 ROUNDS = 5
+PLANE = Plane.identity()
 LARGE = ((2, 128, 128, 128, 128, 128), 1.0)
 """84,204 regions."""
+POOLED = 0.5
+"""Half a side of the plane through an image of 8 x 8 on which convolutions and pools are cut."""
 DEEP, HALVES = (2, *(128,) * 16), (0.05, 2.0)
 """About 2,000 and 1,070,000 regions of one network."""
 ZOOM = ((2, 64, 64, 64), 0.67)
@@ -29,6 +32,7 @@ def rows() -> Iterator[Row]:
     mine, bare, batched = alternate(*works, rounds=ROUNDS)
     yield _held("2-128x5", mine, bare, "its matrix products", 3)
     yield _held("the same, engine torch", batched, mine, "engine numba", 10)
+    yield from _pools()
     yield from _flat()
     net, domain = reference(ZOOM[0]), square(ZOOM[1])
     for name, ask in (("sides and areas", sides), ("the same and slopes", slopes)):
@@ -38,9 +42,6 @@ def rows() -> Iterator[Row]:
         yield Row(
             name, ZOOM_TIME * median(ratios), "ms", ZOOM_TIME, "a live zoom", ratios, "at most 1", median(ratios) <= 1
         )
-
-
-PLANE = Plane.identity()
 
 
 def reference(widths: tuple[int, ...], seed: int = 0) -> nn.Sequential:
@@ -54,9 +55,19 @@ def reference(widths: tuple[int, ...], seed: int = 0) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def cut(net: nn.Module, domain: torch.Tensor) -> Partition:
+def pooled() -> tuple[nn.Sequential, Plane]:
+    """Two convolutions with ReLU and max-pool, and a plane through random images."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        first = (nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+        second = (nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+        net = nn.Sequential(*first, *second, nn.Flatten(), nn.Linear(64, 10)).double()
+        return net, Plane.through(torch.rand(3, 1, 8, 8))
+
+
+def cut(net: nn.Module, domain: torch.Tensor, plane: Plane = PLANE) -> Partition:
     """The partition by the compiled loops."""
-    return partition(net, PLANE, domain)
+    return partition(net, plane, domain)
 
 
 def sides(found: Partition) -> tuple[torch.Tensor, ...]:
@@ -69,11 +80,13 @@ def slopes(found: Partition) -> tuple[torch.Tensor, ...]:
     return *sides(found), found.slope_norm
 
 
-def products(net: nn.Sequential, domain: torch.Tensor) -> Callable[[], None]:
+def products(net: nn.Sequential, domain: torch.Tensor, plane: Plane = PLANE) -> Callable[[], None]:
     """One product for each layer, with a row for each vertex that there is before the layer."""
-    counts = [len(domain)] + [len(cut(net[:depth], domain).vertices) for depth in range(2, len(net), 2)]
-    layers = [layer for layer in net if isinstance(layer, nn.Linear)]
-    values = [torch.rand(count, layer.in_features).double() for count, layer in zip(counts, layers, strict=True)]
+    places = [place for place, layer in enumerate(net) if isinstance(layer, nn.Linear | nn.Conv2d)]
+    layers = [net[place] for place in places]
+    counts = [len(cut(net[:place], domain, plane).vertices) if place else len(domain) for place in places]
+    before = [net[:place](plane.at(torch.zeros(1, 2).double()))[0] for place in places]
+    values = [torch.rand(count, *each.shape).double() for count, each in zip(counts, before, strict=True)]
 
     def work() -> None:
         with torch.no_grad():
@@ -87,6 +100,13 @@ def _held(name: str, mine: list[Cost], other: list[Cost], against: str, limit: f
     ratios = tuple(a.cpu / b.cpu for a, b in zip(mine, other, strict=True))
     values = [1e3 * median(cost.cpu for cost in costs) for costs in (mine, other)]
     return Row(name, values[0], "ms", values[1], against, ratios, f"at most {limit:g}", median(ratios) <= limit)
+
+
+def _pools() -> Iterator[Row]:
+    net, plane = pooled()
+    domain = square(POOLED)
+    mine, bare = alternate(lambda: cut(net, domain, plane), products(net, domain, plane), rounds=ROUNDS)
+    yield _held(f"max-pools, {cut(net, domain, plane).count:,} cells", mine, bare, "its products", 10)
 
 
 def _flat() -> Iterator[Row]:

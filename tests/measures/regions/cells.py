@@ -8,6 +8,7 @@ of a whole number. Float64 numbers are whole numbers over powers of two, so a ne
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -55,6 +56,17 @@ def area(corners):
     points = [(Fraction(x, w), Fraction(y, w)) for x, y, w in corners]
     turned = [*points[1:], points[0]]
     return sum(x * v - y * u for (x, y), (u, v) in zip(points, turned, strict=True)) / 2
+
+
+def width(corners):
+    """Of a convex polygon between the two parallels that are closest: one of them lies along a side."""
+    (x, y, w), *_ = corners
+    there = [(float(Fraction(a, c) - Fraction(x, w)), float(Fraction(b, c) - Fraction(y, w))) for a, b, c in corners]
+    sides = [(one, (other[0] - one[0], other[1] - one[1])) for one, other in pairwise([*there, there[0]])]
+    return min(
+        max(abs(run * (b - y) - rise * (a - x)) for a, b in there) / math.hypot(run, rise)
+        for (x, y), (run, rise) in sides
+    )
 
 
 def polygon(domain, forms):

@@ -2,7 +2,7 @@
 
 One thing is not rational: the square root in batch norm, whose scale and shift are taken in float64 once, before the
 exact part begins. A ReLU cuts a cell where its unit takes both signs inside; max-pooling parts it into the pieces on
-which the same entry of a window is the largest.
+which the same entry of a window is the largest, and not where two others are equal.
 """
 
 import math

@@ -93,6 +93,8 @@ KINDS = {
     "shrunk": pieces_of(-0.5, 0.5, lines=[(1, 0.5), (0, 0), (1, -0.5)]),
     "sigmoid": pieces_of(-3, 3, lines=[(0, 0), (Fraction(1, 6), Fraction(1, 2)), (0, 1)]),
 }
+HOMOGENEOUS = "relu", "leaky", "abs"
+"""What a positive factor passes through."""
 WAYS = {
     "relu": [
         *(nn.ReLU(), nn.ReLU(inplace=True), functional.relu, torch.relu, lambda x: x.relu()),
@@ -202,8 +204,13 @@ class Branch(nn.Module):
         return [Fork(), *one, Swap(), *other, last], after
 
 
-def layer(draw, inputs, units, *, weights):
-    """A linear layer: its rows general, small and whole (zero, through one point), repeated, or far apart in size."""
+def layer(draw, entering, leaving, *, weights):
+    """A linear layer: its rows general, small and whole (zero, through one point), or repeated.
+
+    ``entering`` and ``leaving`` are the factors of its inputs and of its units, powers of two: what it computes is the
+    same with each number times its factor, to the last bit.
+    """
+    inputs, units = len(entering), len(leaving)
     linear = nn.Linear(inputs, units).double()
     if weights == "whole":
         weight, bias = draw.integers(-2, 3, (units, inputs)), draw.integers(-2, 3, units) / 2
@@ -213,10 +220,8 @@ def layer(draw, inputs, units, *, weights):
         rows = draw.integers(0, units, units)
         factors = draw.choice([1.0, -1.0, 2.0, 0.0], units)
         weight, bias = weight[rows] * factors[:, None], bias[rows] * factors
-    if weights == "scaled":
-        factors = 2.0 ** draw.integers(-50, 1, units)
-        weight, bias = weight * factors[:, None], bias * factors
-    linear.weight.data, linear.bias.data = torch.from_numpy(weight * 1.0), torch.from_numpy(bias * 1.0)
+    linear.weight.data = torch.from_numpy(weight * leaving[:, None] / entering)
+    linear.bias.data = torch.from_numpy(bias * leaving)
     return linear
 
 
@@ -227,42 +232,46 @@ def normalised(draw, units):
     return norm
 
 
-kinds = st.sampled_from(list(KINDS))
-bends = st.builds(Bend, kinds, st.integers(0, 50))
+def bends(kinds=tuple(KINDS)):
+    return st.builds(Bend, st.sampled_from(kinds), st.integers(0, 50))
 
 
 @st.composite
 def networks(choose, inputs=2):
-    """A network of that many inputs and some outputs."""
+    """A network of that many inputs and some outputs.
+
+    Where it is "scaled", the units of a layer lie up to 2⁵⁰ apart, and the next layer takes each back to one size: so
+    no sum keeps few digits of any. Then all its bends are those that a factor passes through.
+    """
     draw = np.random.default_rng(choose(st.integers(0, 2**32)))
     weights = choose(st.sampled_from(["general", "whole", "repeated", "scaled"]))
-    layers, width = [], inputs
-    for _ in range(choose(st.integers(1, 3))):
-        units = choose(st.integers(1, 5))
+    scaled, bend = weights == "scaled", bends(HOMOGENEOUS if weights == "scaled" else tuple(KINDS))
+    layers, factors, depth = [], np.ones(inputs), choose(st.integers(1, 3))
+    for place in range(depth):
+        units, apart = choose(st.integers(1, 5)), scaled and place < depth - 1  # outputs are of one size
+        leaving = 2.0 ** draw.integers(-50, 1, units if apart else 1) * np.ones(units) if scaled else np.ones(units)
         if choose(st.integers(0, 3)):
-            layers += [layer(draw, width, units, weights=weights), choose(bends)]
+            layers += [layer(draw, factors, leaving, weights=weights), choose(bend)]
         else:
             ways = [
                 nn.Sequential(
-                    layer(draw, width, units, weights=weights), *([choose(bends)] if choose(st.booleans()) else [])
+                    layer(draw, factors, leaving, weights=weights), *([choose(bend)] if choose(st.booleans()) else [])
                 )
                 for _ in range(2)
             ]
             layers += [Branch(*ways, choose(st.sampled_from(list(HOW))))]
-            units *= 2 if layers[-1].how == "beside" else 1
-        if choose(st.integers(0, 3)) == 0:
-            layers += [normalised(draw, units)]
-        if units > 1 and choose(st.integers(0, 3)) == 0:
+            leaving = np.tile(leaving, 2) if layers[-1].how == "beside" else leaving
+        if not scaled and choose(st.integers(0, 3)) == 0:
+            layers += [normalised(draw, len(leaving))]
+        if len(leaving) > 1 and choose(st.integers(0, 3)) == 0:
             layers += [Rearranged(choose(st.integers(0, 50)))]
-            units = layers[-1].exact((units,))[1][0]
-        width = units
+            leaving = layers[-1](torch.from_numpy(leaving)[None])[0].numpy()
+        factors = leaving
     if choose(st.booleans()):
-        layers += [layer(draw, width, 2, weights=weights)]
+        layers += [layer(draw, factors, np.ones(2), weights=weights)]
     if not any(isinstance(part, Bend | Branch) for part in layers):
         layers += [Bend("relu", 0)]
-    net = nn.Sequential(*layers)
-    net.weights = weights
-    return net
+    return nn.Sequential(*layers)
 
 
 @st.composite
@@ -274,12 +283,10 @@ def image_networks(choose):
     drawn = draw.standard_normal if weights == "general" else lambda size: draw.integers(-1, 2, size) * 1.0
     for part in (conv.weight, conv.bias):
         part.data = torch.from_numpy(drawn(tuple(part.shape)))
-    layers = [conv, choose(bends)]
+    layers = [conv, choose(bends())]
     pool = choose(st.sampled_from([None, nn.MaxPool2d(2), nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(1)]))
     if pool is not None:
         layers += [pool]
         side = 1 if isinstance(pool, nn.AdaptiveAvgPool2d) else side // 2
-    layers += [nn.Flatten(), layer(draw, channels * side**2, choose(st.integers(1, 2)), weights=weights), choose(bends)]
-    net = nn.Sequential(*layers)
-    net.weights = weights
-    return net
+    ones = np.ones(channels * side**2), np.ones(choose(st.integers(1, 2)))
+    return nn.Sequential(*layers, nn.Flatten(), layer(draw, *ones, weights=weights), choose(bends()))

@@ -6,18 +6,22 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.measures.regions import oracle
+from tests.measures.regions.cells import width
 from tests.measures.regions.nets import axes, square, through
 from tests.measures.regions.programs import image_networks, networks
 
 from sslens.measures.regions import Plane, count_regions, count_sampled, grid, partition, segment
 from sslens.types import InputError
 
-SLIVER = 1e-10
-"""Cells of a smaller share of the domain may be too thin to be told from a line."""
+SLIVER = 1e-9
+"""Cells so narrow, on a domain of side 4, may not be told from a line: unit values of 2⁻⁴² of the largest are zero."""
+RARE = 0.02
+"""More cases than this share must not have such cells."""
 CALM = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
 def held_against_exact_arithmetic(net, plane, domain, engine):
+    """Whether the network has slivers, of which it is left open whether they are found; all else must agree."""
     exact = oracle.partition(net, plane, domain)
     try:
         cells = partition(net, Plane(*plane), domain, engine=engine)
@@ -25,16 +29,19 @@ def held_against_exact_arithmetic(net, plane, domain, engine):
         if "a network with a fold" not in str(error):
             raise
         assert exact.count == 1
-        return
+        return False
     areas = np.array(sorted(map(float, exact.areas)))
+    slivers = sum(
+        width(cell) < SLIVER for cell, size in zip(exact.cells, exact.areas, strict=True) if size < 6 * SLIVER
+    )
     assert float(cells.area.sum()) == pytest.approx(areas.sum(), rel=1e-12)
     assert cells.count == count_regions(net, Plane(*plane), domain, engine=engine) <= exact.count
-    if areas[0] < SLIVER * areas.sum():
-        return
+    assert cells.count >= exact.count - slivers
+    if slivers:
+        return True
     assert cells.count == exact.count
-    if net.weights != "scaled":  # where sums of large and small numbers keep few digits of these
-        assert np.abs(np.sort(cells.area.numpy()) - areas).max() <= 1e-9 * areas.sum()
-        assert cells.linear_count == exact.linear_count
+    assert np.abs(np.sort(cells.area.numpy()) - areas).max() <= 1e-9 * areas.sum()
+    assert cells.linear_count == exact.linear_count
     mapped = (cells.slope @ cells.centres[:, :, None]).squeeze(2) + cells.offset
     own = net(cells.plane.at(cells.centres)).flatten(1)
     assert torch.allclose(mapped, own, rtol=0, atol=1e-9 * float(1 + own.abs().max()))
@@ -44,6 +51,7 @@ def held_against_exact_arithmetic(net, plane, domain, engine):
     breaks = list(map(float, oracle.breakpoints(net, start, end)))
     found = segment(net, start, end).breaks
     assert len(found) == len(breaks) and torch.allclose(found, torch.tensor(breaks).double(), atol=1e-9)
+    return False
 
 
 def images(seed):
@@ -57,26 +65,31 @@ of_images = st.tuples(image_networks(), st.builds(images, st.integers(0, 2**31))
 engines = st.sampled_from(["numba", "torch"])
 
 
-def held(case, engine):
-    net, plane = case
-    held_against_exact_arithmetic(net.double().requires_grad_(False), plane, square(2.0), engine)
+def held(cases, *, examples, derandomize=False):
+    slivers = []
+
+    @given(case=cases, engine=engines)
+    @settings(max_examples=examples, derandomize=derandomize, database=None, **CALM)
+    def one(case, engine):
+        net, plane = case
+        net = net.double().requires_grad_(False)
+        slivers.append(held_against_exact_arithmetic(net, plane, square(2.0), engine))
+
+    one()
+    assert sum(slivers) <= RARE * len(slivers)
+    print(f"{sum(slivers)} of {len(slivers)} cases have slivers")
 
 
-@given(case=of_vectors, engine=engines)
-@settings(max_examples=40, derandomize=True, **CALM)
-def test_random_networks_are_cut_as_by_exact_arithmetic(case, engine):
-    held(case, engine)
+def test_random_networks_are_cut_as_by_exact_arithmetic():
+    held(of_vectors, examples=40, derandomize=True)
 
 
-@given(case=of_images, engine=engines)
-@settings(max_examples=10, derandomize=True, **CALM)
-def test_random_networks_of_images_are_cut_as_by_exact_arithmetic(case, engine):
-    held(case, engine)
+def test_random_networks_of_images_are_cut_as_by_exact_arithmetic():
+    held(of_images, examples=10, derandomize=True)
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(7200)
-@given(case=of_vectors | of_vectors | of_vectors | of_images, engine=engines)
-@settings(max_examples=2500, **CALM)
-def test_thousands_of_random_networks_are_cut_as_by_exact_arithmetic(case, engine):
-    held(case, engine)
+@pytest.mark.timeout(14400)
+@pytest.mark.parametrize(("cases", "examples"), [(of_vectors, 2000), (of_images, 300)], ids=["vectors", "images"])
+def test_thousands_of_random_networks_are_cut_as_by_exact_arithmetic(cases, examples):
+    held(cases, examples=examples)

@@ -236,3 +236,17 @@ def test_a_segment_bends_at_its_breaks_and_nowhere_else(seed, hidden):
     changes = (grid[1:] != grid[:-1]).any(1).nonzero().flatten()
     for place in changes.tolist():
         assert any(place / 2000 - 1e-12 <= bend <= (place + 1) / 2000 + 1e-12 for bend in at[1:-1])
+
+
+@given(seeds, st.integers(-60, 20))
+@settings(max_examples=10, deadline=None)
+def test_linear_regions_do_not_depend_on_the_size_of_the_outputs(seed, power):
+    net = network(seed, [5, 4])
+    net[0].weight[1], net[0].bias[1] = -net[0].weight[0], -net[0].bias[0]  # some cells share their map
+    net[2].weight[:, 1] = -net[2].weight[:, 0]
+    before = cells_of(net, square(3.0))
+    for part in net[-1].parameters():
+        part *= 2.0**power
+    after = cells_of(net, square(3.0))
+    assert torch.equal(after.linear_region, before.linear_region)
+    assert after.linear_count <= after.count

@@ -60,11 +60,12 @@ def local_complexity(
     The neighbourhood of x is a cross-polytope with the corners x ± radius · v_p. The v_1 … v_P are ``directions``
     orthonormal directions of input space, drawn for every point and frame from ``generator``; or they are given, (P,
     *shape) for all points or (n, P, *shape) for each, and taken as they are. The corners pass the network in eval mode;
-    a unit counts if min ≤ 0 < max over their images. Units are those of ``partition``, all of them: inputs of ReLU,
-    LeakyReLU, PReLU and abs, differences that decide a max-pool, made by modules or by functions, anew at each use of
-    the same module. Exact in the first layer: |⟨w, x⟩ + b| < radius · max_p |⟨w, v_p⟩|; deeper, a fold that no two
-    corners are parted by is missed, so a count never exceeds the exact one. Layer norm and its kin may stand between
-    the folds: signs are counted all the same, though nothing is linear there.
+    a unit counts if min ≤ 0 < max over their images. Units are those of ``partition``, all of them: inputs of ReLU and
+    its kin, differences that are compared, places of a max-pool's windows (above zero is the first of the largest),
+    made by modules or by functions, anew at each use of the same module. Exact in the first layer:
+    |⟨w, x⟩ + b| < radius · max_p |⟨w, v_p⟩|; deeper, a fold that no two corners are parted by is missed, so a count
+    never exceeds the exact one. Layer norm and its kin may stand between the folds: signs are counted all the same,
+    though nothing is linear there.
 
     A network in float32 is asked in float32, any other in float64. Say radius (in units of the input), directions and
     input dimension beside a number: it means nothing without them. A generator of the same seed at every step gives

@@ -8,14 +8,14 @@ from torch import Tensor, fx
 from torch.nn import functional
 
 from sslens.measures.regions._exact.graph import Network, Walk
-from sslens.measures.regions._exact.nonlinearities import window_of
+from sslens.measures.regions._exact.nonlinearities import entering, shares, window_of
 from sslens.measures.regions.planes import Plane
 
 VALUES = 2**17
 """Numbers of the network's largest tensor that are taken together: what fits a processor's cache."""
 
 ROUNDING = 2.0**-44
-"""What is left of a number of size 1 on the way can be this large in a slope, and mean nothing."""
+"""What is left of summands of size 1 can be this large in a slope, and mean nothing."""
 
 
 @torch.no_grad()
@@ -25,8 +25,8 @@ def affine_maps(
     """Slopes and offsets of the network around points of a plane: output = slope · (u, v) + offset; their rounding.
 
     Each map is evaluated at its centre and at two points ``reach`` away, where the folds keep the sides they have at
-    the centre; so a map is exact however small its region is, up to rounding, which the largest number on the way
-    through the network decides: where units cancel, their difference is rounding only.
+    the centre; so a map is exact however small its region is, up to rounding, which the size of what the outputs sum up
+    decides: where that cancels, what is left is rounding only.
 
     >>> network = Network(torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU()), torch.zeros(2))
     >>> _ = [tensor.fill_(2.0) for tensor in network.graph.state_dict().values()]
@@ -34,31 +34,35 @@ def affine_maps(
     >>> slope.tolist(), offset.tolist()
     ([[[2.0, 2.0]]], [[2.0]])
     """
-    slopes, offsets, largest = [], [], 0.0
+    slopes, offsets, share = [], [], 0.0
     steps = reach * torch.tensor([[[0.0, 0.0]], [[1.0, 0.0]], [[0.0, 1.0]]], dtype=torch.float64, device="cpu")
     for some in centres.cpu().split(max(1, VALUES // (3 * network.width))):
         points = (some + steps).flatten(0, 1)  # all centres, then all first steps, then all second
-        output, size = _held(network.walk(plane.at(points)))
-        values, largest = output.reshape(3, len(some), -1).cpu(), max(largest, size)
+        output, own = _held(network.walk(plane.at(points)))
+        values, share = output.reshape(3, len(some), -1).cpu(), max(share, own)
         slope = ((values[1:] - values[0]) / reach).permute(1, 2, 0) + 0.0  # no negative zeros
         slopes.append(slope)
         offsets.append(values[0] - (slope @ some[:, :, None]).squeeze(2))
-    return torch.cat(slopes), torch.cat(offsets), ROUNDING * largest / reach
+    return torch.cat(slopes), torch.cat(offsets), ROUNDING * share * float(network.scale.norm()) / reach
 
 
 def _held(walk: Walk) -> tuple[Float64[Tensor, "three_n *out"], float]:
-    """The output where the first third of the points decides the side of every fold for all; the largest number met."""
-    network, largest = walk.network, 0.0
+    """The output where the first third of the points decides the side of every fold for all.
+
+    And the largest number met before a fold, as a share of the fold's scale.
+    """
+    network, share = walk.network, 0.0
     while walk.advance():
-        node = network.nodes[walk.place]
-        entered = [walk.env[source] for source in network.sources(node)]
-        largest = max(largest, *(abs(float(end)) for x in entered for end in x.aminmax()))
+        node, layer = network.nodes[walk.place], network.layers[walk.layer or 0]
+        numbers = walk.units() if layer.windows is None else walk.entering()
+        share = max(share, float(shares(numbers.abs().amax(0), layer.scale).amax()))
         if network.bends[walk.place] == "pool":
-            held = _chosen(node, network.graph, entered[0], entered[0][: len(entered[0]) // 3])
+            entered = walk.env[entering(node)]
+            held = _chosen(node, network.graph, entered, entered[: len(entered) // 3])
         else:
             held = _continued(network, node, walk.env)
         walk.step(held)
-    return walk.output, largest
+    return walk.output, share
 
 
 def _continued(network: Network, node: fx.Node, env: dict[fx.Node, Any]) -> Float64[Tensor, "three_n *out"]:
@@ -68,13 +72,13 @@ def _continued(network: Network, node: fx.Node, env: dict[fx.Node, Any]) -> Floa
     cell, any slope will do: along the cell it does not change.
     """
     sources = network.sources(node)
-    entering = torch.broadcast_tensors(*(env[source] for source in sources))
-    first = [x[: len(x) // 3].clone().requires_grad_() for x in entering]
+    entered = torch.broadcast_tensors(*(env[source] for source in sources))
+    first = [x[: len(x) // 3].clone().requires_grad_() for x in entered]
     with torch.enable_grad():
         values = network.run(node, env | {source: x.clone() for source, x in zip(sources, first, strict=True)})
         slopes = torch.autograd.grad(values.sum(), first, allow_unused=True)  # of what is only compared, none
     parts = [values.detach()] * 3
-    for x, slope in zip(entering, slopes, strict=True):
+    for x, slope in zip(entered, slopes, strict=True):
         steps = x.unflatten(0, (3, -1)) - x[: len(x) // 3]
         parts = [part + slope * step for part, step in zip(parts, steps, strict=True)] if slope is not None else parts
     return torch.cat(parts)

@@ -46,8 +46,9 @@ class Layer(NamedTuple):
     windows: Int[Tensor, "windows k"] | None
     """For a max-pool: the places in each window (see ``windows_of``); each of them is a unit, above zero where it is
     the first of the largest."""
-    scale: Float64[Tensor, "units"] | None
-    """How large the numbers are that each unit sums up, in a unit of the fold's own; of a max-pool not known."""
+    scale: Float64[Tensor, "_"]
+    """How large the numbers are that each unit, or each number that enters a max-pool, sums up; the network's largest
+    numbers may be as much larger at every fold."""
 
 
 @final
@@ -82,6 +83,7 @@ class Network:
         self.name, self.graph = type(net).__name__, traced(net, sample).to(sample.device)
         self.precision = torch.float64
         self.nodes = list(self.graph.graph.nodes)
+        self.replaced = {node for node in self.nodes if is_replaced(node, self.graph)}
         self.norms = {node for node in self.nodes if norms and is_norm(node, self.graph)}
         self.bends = ["" if node in self.norms else nonlinearity(node, self.graph, proxy=proxy) for node in self.nodes]
         self.dependent = reached(self.nodes)
@@ -101,7 +103,9 @@ class Network:
         self.kept, self.most = room(self.graph, values=stored, freed=self.freed, count=COUNTS[0])
         """Numbers that are kept for a single point between two operations, and within one, at the worst moment."""
         demand_own_memory(self.graph, values=values, growing=self.growing, kept=self.held.keys())
-        self.layers = tuple(self._layers(values, self._probed(trial.samples)))
+        scales = self._probed(trial.samples)
+        self.layers, self.scale = tuple(self._layers(values, scales)), scales[self.nodes[-1]]
+        """The folds; how large the numbers are that each output sums up, as a layer's ``scale``."""
         if not self.layers:
             raise InputError("net", self.name, "a network with a fold: ReLU, LeakyReLU, abs or max-pool")
         self.precision = precision
@@ -121,7 +125,7 @@ class Network:
 
     def run(self, node: fx.Node, env: Mapping[fx.Node, Any]) -> Any:
         """The value of an operation, from the values of those before it; comparisons are made where they are read."""
-        if is_replaced(node, self.graph):
+        if node in self.replaced:
             return torch.relu(env[entering(node)])
         missing = [source for source in node.all_input_nodes if source in self.held and source not in env]
         return carried_out(node, self.graph, env={**env, **{source: self.run(source, env) for source in missing}})
@@ -142,7 +146,8 @@ class Network:
             units = [conditions.compared(comparison, env)]
         else:
             units = units_before(node, self.graph, env=env)
-        return torch.cat([each.reshape(rows, -1) for each in units], 1)
+        units = [each.reshape(rows, -1) for each in units]
+        return units[0] if len(units) == 1 else torch.cat(units, 1)
 
     def _chosen_by(self, node: fx.Node) -> fx.Node | None:
         """The comparison that an operation chooses by."""
@@ -194,6 +199,7 @@ class Network:
         probe.loosen(self.nodes[0], samples.abs().amax(0).expand(PROBES, *samples.shape[1:]))
         for node, bend in zip(self.nodes[1:], self.bends[1:], strict=True):
             if node in self.held:
+                probe.forget(self.freed[node])
                 continue
             sources = self.sources(node)
             probe.step(node, sources)
@@ -203,13 +209,14 @@ class Network:
                 raise InputError("net", f"{self.name}, {node.name!r}", allowed, hint)
             if self._folds(node, bend):
                 self._demand_meeting(node, probe)
-                if bend != "pool":
-                    scales[node] = self.units(node, probe.many, rows=PROBES).abs().amax(0)
+                units = self.units(node, probe.many, rows=PROBES) if bend != "pool" else probe.many[entering(node)]
+                scales[node] = units.reshape(PROBES, -1).abs().amax(0)
                 opposite = probe.afresh(node, sources, env=probe.many | {each: -probe.many[each] for each in sources})
                 probe.loosen(node, torch.maximum(probe.many[node].abs(), opposite.abs()))
             if is_in_place(node, self.graph):
                 probe.put(entering(node), node)
-        return scales
+            probe.forget(self.freed[node])
+        return scales | {self.nodes[-1]: probe.many[self.nodes[-1]].double().reshape(PROBES, -1).abs().amax(0)}
 
     def _folds(self, node: fx.Node, bend: str) -> bool:
         return node in self.growing and bool(bend or self._chosen_by(node))
@@ -235,7 +242,7 @@ class Network:
                 if int((windows >= 0).sum(1).max()) < 2:
                     continue  # in whose windows no two places meet: it never bends
             units = len(scales[node]) if windows is None else windows.numel()
-            yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, windows, scales.get(node))
+            yield Layer(place, name if uses[name] == 1 else f"{name}:{uses[name]}", units, windows, scales[node])
 
 
 @final

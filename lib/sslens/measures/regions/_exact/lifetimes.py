@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor, fx, nn
 
 from sslens.measures.regions._exact.nonlinearities import called_by, entering, is_in_place
@@ -44,7 +44,7 @@ def last_uses(nodes: list[fx.Node], *, kept: Nodes) -> dict[fx.Node, list[fx.Nod
 def room(
     graph: fx.GraphModule,
     *,
-    values: Mapping[fx.Node, Float[Tensor, "n ..."]],
+    values: Mapping[fx.Node, Shaped[Tensor, "..."]],
     freed: Mapping[fx.Node, list[fx.Node]],
     count: int,
 ) -> tuple[int, int]:

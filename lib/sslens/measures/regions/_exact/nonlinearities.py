@@ -196,9 +196,17 @@ def extremes(
     high, low = z.amax(0), z.amin(0)
     size = torch.maximum(high, -low)
     demand_finite(size, layer)
-    scale = torch.ones_like(size) if scale is None else scale.to(size.device)
-    share = torch.where(scale > 0, size / scale, 0.0).amax()
-    return high, low, torch.maximum(RELATIVE * size, FLOOR * share * scale)
+    scale = torch.ones_like(size) if scale is None else scale
+    return high, low, torch.maximum(RELATIVE * size, FLOOR * shares(size, scale).amax() * scale)
+
+
+def shares(size: Float64[Tensor, "n"], scale: Float64[Tensor, "n"]) -> Float64[Tensor, "n"]:
+    """Sizes in units of a scale; 0 where there is nothing to sum up.
+
+    >>> shares(torch.tensor([3.0, 0.0]).double(), torch.tensor([2.0, 0.0]).double())
+    tensor([1.5000, 0.0000], dtype=torch.float64)
+    """
+    return torch.where(scale > 0, size / scale, 0.0)
 
 
 def demand_finite(values: Float64[Tensor, "..."], layer: str) -> None:

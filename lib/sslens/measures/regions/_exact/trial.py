@@ -37,7 +37,8 @@ class Trial(NamedTuple):
 
     samples: Float[Tensor, "n *shape"]
     smaller: Values
-    larger: Values
+    larger: Mapping[fx.Node, torch.Size]
+    """Of the larger batch the shapes alone."""
 
     @classmethod
     def of(cls, tried: Callable[[Float[Tensor, "n *shape"]], Values], sample: Float[Tensor, "*shape"]) -> "Trial":
@@ -49,14 +50,15 @@ class Trial(NamedTuple):
         generator = stream(0, "samples")
         noise = torch.randn(COUNTS[1], *sample.shape, generator=generator, dtype=torch.float64, device="cpu")
         samples = sample.double() + noise.to(sample.device) * (sample.abs().max() if sample.any() else 1)
-        return cls(samples, tried(samples[: COUNTS[0]].clone()), tried(samples.clone()))
+        larger = {node: each.shape for node, each in tried(samples.clone()).items() if isinstance(each, Tensor)}
+        return cls(samples, tried(samples[: COUNTS[0]].clone()), larger)
 
     def growing(self, dependent: set[fx.Node]) -> set[fx.Node]:
         """Operations that give a tensor with rows for every sample; others read only sizes and types of tensors."""
         found: set[fx.Node] = set()
         for node in (node for node in self.smaller if node in dependent and isinstance(self.smaller[node], Tensor)):
             reads_values = bool(found & set(node.all_input_nodes)) and not _casts(node, dependent)
-            if reads_values or not node.all_input_nodes or self.smaller[node].shape != self.larger[node].shape:
+            if reads_values or not node.all_input_nodes or self.smaller[node].shape != self.larger[node]:
                 found.add(node)
         return found
 
@@ -100,6 +102,12 @@ class Probe:
     def put(self, node: fx.Node, other: fx.Node) -> None:
         """What the other gave is now the value of this one."""
         self.many[node], self.some[node] = self.many[other], self.some[other]
+
+    def forget(self, nodes: list[fx.Node]) -> None:
+        """What nobody needs any more."""
+        for env in (self.many, self.some):
+            for node in nodes:
+                env.pop(node, None)
 
     def keeps_apart(self, node: fx.Node) -> bool:
         """Whether a row is the same whatever rows are beside it, and stands on the first axis."""
