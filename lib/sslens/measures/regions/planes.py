@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
-from sslens.measures.features import checked_features
+from sslens.measures.features import checked_features, converted
 from sslens.runtime import stream
 from sslens.types import InputError, Range, checked
 
@@ -36,6 +36,8 @@ class Plane:
         if len(set(shapes.values())) > 1:
             raise InputError("Plane", shapes, "an origin and two axes of one shape")
         for name, values in named.items():
+            if not values.isfinite().all():
+                raise InputError(f"Plane.{name}", "values that are not finite", "finite")
             object.__setattr__(self, name, values)
 
     @classmethod
@@ -101,13 +103,21 @@ def in_double(values: Any, *, name: str) -> Float64[Tensor, "..."]:
     >>> in_double([[0, 1], [2, 3]], name="points").dtype
     torch.float64
     """
-    try:
-        tensor = torch.as_tensor(values, device=values.device if isinstance(values, Tensor) else "cpu")
-    except (TypeError, ValueError, RuntimeError):
-        raise InputError(name, type(values).__name__, "a tensor, an array or a list of real numbers") from None
-    if tensor.is_complex() or tensor.dtype == torch.bool or tensor.layout != torch.strided:
-        raise InputError(name, f"{tensor.dtype}, {tensor.layout}", "real numbers, in a dense tensor")
-    return tensor.double()
+    if isinstance(values, list | tuple) and values and all(isinstance(each, Tensor) for each in values):
+        values = _stacked(values, name=name)
+    if not isinstance(values, Tensor):
+        values = converted(values, name, allowed="a tensor, an array or a list of real numbers")
+    if values.is_complex() or values.dtype == torch.bool or values.layout != torch.strided or values.is_meta:
+        got = f"{values.dtype}, {values.layout}, on {values.device.type}"
+        raise InputError(name, got, "real numbers, in a dense tensor")
+    return values.double()
+
+
+def _stacked(tensors: Sequence[Tensor], *, name: str) -> Shaped[Tensor, "n ..."]:
+    shapes = [tuple(each.shape) for each in tensors]
+    if len(set(shapes)) > 1:
+        raise InputError(name, shapes, "tensors of one shape")
+    return torch.stack([each.to(tensors[0].device) for each in tensors])
 
 
 def checked_plane(plane: Any) -> Plane:
