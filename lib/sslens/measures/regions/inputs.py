@@ -36,6 +36,9 @@ def still(net: nn.Module) -> nn.Module:
     Weights that the network computes at each call from others, as the older ``weight_norm`` and pruning do, are left
     to its next call: torch copies no tensor that has a graph.
 
+    Raises:
+        InputError: no network.
+
     >>> still(nn.Linear(2, 1)).weight.dtype
     torch.float64
     """

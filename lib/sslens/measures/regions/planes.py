@@ -78,8 +78,14 @@ class Plane:
         return cls(*(row.reshape(points.shape[1:]).to(points.device) for row in (rows.mean(0), *axes)))
 
     def at(self, coordinates: Float[Tensor, "n 2"]) -> Float[Tensor, "n *shape"]:
-        """The inputs at these coordinates, in float64 and on the plane's device."""
+        """The inputs at these coordinates, in float64 and on the plane's device.
+
+        Raises:
+            InputError: no (n, 2) matrix of numbers.
+        """
         along = in_double(coordinates, name="coordinates").to(self.origin.device)
+        if along.ndim != 2 or along.shape[1] != 2:
+            raise InputError("coordinates", tuple(along.shape), "points (n, 2) in plane coordinates")
         rows = self.origin.flatten() + along @ torch.stack([self.first.flatten(), self.second.flatten()])
         return rows.unflatten(1, self.origin.shape)
 
@@ -88,9 +94,17 @@ class Plane:
         return Plane(self.origin.to(device), self.first.to(device), self.second.to(device))
 
     def coordinates(self, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n 2"]:
-        """Coordinates of the nearest points on the plane: where to draw a sample."""
-        axes = torch.stack([self.first.flatten(), self.second.flatten()], 1).double()
-        away = (inputs.double() - self.origin.double()).flatten(1)
+        """Coordinates of the nearest points on the plane: where to draw a sample.
+
+        Raises:
+            InputError: no numbers, or not of the shape of the plane's inputs.
+        """
+        samples = in_double(inputs, name="inputs").to(self.origin.device)
+        if samples.shape[1:] != self.origin.shape:
+            allowed = f"inputs (n, {', '.join(map(str, self.origin.shape))}) of the plane"
+            raise InputError("inputs", tuple(samples.shape), allowed)
+        axes = torch.stack([self.first.flatten(), self.second.flatten()], 1)
+        away = (samples - self.origin).flatten(1)
         return torch.linalg.lstsq(axes.cpu(), away.cpu().T).solution.T
 
 
@@ -144,10 +158,11 @@ def square(half: float, centre: Sequence[float] = (0.0, 0.0)) -> Float[Tensor, "
     [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]
     """
     half = checked("half", half, Annotated[float, Range(0, 1e12, above=True)])
-    if len(centre) != 2 or not all(abs(value) <= 1e12 for value in centre):
+    middle = in_double(centre, name="centre").cpu()
+    if middle.shape != (2,) or not (middle.abs() <= 1e12).all():
         raise InputError("centre", centre, "two finite numbers")
     corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], dtype=torch.float64, device="cpu")
-    return half * corners + torch.tensor([float(value) for value in centre], dtype=torch.float64, device="cpu")
+    return half * corners + middle
 
 
 def checked_domain(domain: Shaped[Tensor, "..."]) -> Float[Tensor, "p 2"]:
