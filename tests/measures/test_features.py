@@ -32,7 +32,8 @@ from sslens.types import InputError
      (torch.ones(2, 2, dtype=torch.complex64), r"view_as_real"), (torch.eye(3).to_sparse(), r"features\.to_dense\(\)"),
      ({"hidden": torch.ones(3, 2)}, r"features\['hidden'\]"),
      (SimpleNamespace(last_hidden_state=torch.ones(3, 2)), r"features\.last_hidden_state"),
-     ([[1.0], [1.0, 2.0]], "equally many"), (np.array(["a"]), "numbers"), (None, "floating-point"), (3.0, "tensor")],
+     ([[1.0], [1.0, 2.0]], "equally many"), (np.array(["a"]), "numbers"),
+     (torch.ones(3, 2, device="meta"), "without numbers"), (None, "floating-point"), (3.0, "tensor")],
 )  # fmt: skip
 def test_what_are_no_features_is_refused_with_what_to_say(wrong, remedy, unchecked):
     for check in (checked_features, finite_features, prepared):
@@ -52,7 +53,8 @@ def test_quantised_features_are_refused_with_what_to_say(unchecked):
 @pytest.mark.parametrize(
     "given",
     [[[1, 2], [3, 4]], [[1.0, 2.0], [3.0, 4.0]], ((1, 2), (3, 4)), np.array([[1, 2], [3, 4]]),
-     np.array([[1, 2], [3, 4]], dtype=np.float16), torch.tensor([[1, 2], [3, 4]]),
+     np.array([[1, 2], [3, 4]], dtype=np.float16), np.array([[3, 4], [1, 2]])[::-1], np.array([[1, 2], [3, 4]], ">f8"),
+     torch.tensor([[1, 2], [3, 4]]),
      torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8), torch.tensor([[1.0, 2], [3, 4]]).to(torch.float8_e4m3fn)],
     ids=repr,
 )  # fmt: skip

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import prune
 
-from sslens.measures.network_diagnostics import jacobian_spectrum, slope_norms
+from sslens.measures.network_diagnostics import curvature, dead_units, jacobian_spectrum, slope_norms
 from sslens.types import InputError
 
 STEP = 1e-6
@@ -182,3 +183,45 @@ def test_samples_of_any_type_are_taken(kind, unchecked):
              "list": pixels.tolist(), "int64": pixels.long()}[kind]  # fmt: skip
     assert torch.equal(slope_norms(net, given), slope_norms(net, pixels))
     assert torch.equal(jacobian_spectrum(net, given), jacobian_spectrum(net, pixels))
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize("kind", ["weight norm", "spectral norm", "pruned"])
+def test_weights_that_a_net_computes_at_each_call_are_those_of_a_plain_net(kind):
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    made = nn.Linear(3, 4).double()
+    {"weight norm": nn.utils.weight_norm, "spectral norm": nn.utils.spectral_norm,
+     "pruned": lambda layer: prune.l1_unstructured(layer, "weight", amount=0.3)}[kind](made)  # fmt: skip
+    net = nn.Sequential(made, nn.ReLU())
+    net(x)  # now its weight has a graph
+    net.eval()
+    right = [made.weight[row > 0].norm() for row in made(x)]
+    assert slope_norms(net, x).tolist() == pytest.approx([each.item() for each in right], rel=1e-9)
+
+
+def test_a_number_for_each_sample_is_an_answer_and_what_is_written_over_is_a_copy():
+    x = torch.tensor([[3.0, -1.0], [-1.0, 2.0]])
+    assert slope_norms(By(lambda h: 2 * h.sum(1)), x).tolist() == pytest.approx([8**0.5] * 2)
+    assert slope_norms(nn.Sequential(nn.ReLU(inplace=True), By(lambda h: 3 * h)), x).tolist() == [3, 3]
+    assert x.tolist() == [[3, -1], [-1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [(nn.Linear(5, 2), "x must be samples that Linear takes"), (By(torch.sum), "keeps its samples apart"),
+     (nn.BatchNorm1d(3, track_running_stats=False), "x must be samples that BatchNorm1d takes, one or several")],
+)  # fmt: skip
+def test_a_net_that_does_not_take_the_samples_is_said(net, message):
+    with pytest.raises(InputError, match=message):
+        slope_norms(net, torch.ones(4, 3))
+
+
+def test_inference_mode_changes_nothing():
+    net, x = case("ReLU", 4)
+    right = slope_norms(net, x), jacobian_spectrum(net, x), dead_units(net, x).shares
+    sharpness = curvature(net, x, loss=lambda y: (y**2).sum(), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        y = x.clone()
+        found = slope_norms(net, y), jacobian_spectrum(net, y), dead_units(net, y).shares
+        again = curvature(net, y, loss=lambda y: (y**2).sum(), generator=torch.Generator().manual_seed(0))
+    assert all(torch.equal(one, other) for one, other in zip(found, right, strict=True)) and again == sharpness

@@ -18,6 +18,8 @@ from sslens.types import Features, InputError, Labels
 
 LARGEST = 1e150
 """Largest size of a number that is squared as it stands: summed over any set that fits a machine it stays finite."""
+MATRIX = "a floating-point tensor (n, d), an array or rows of equally many numbers"
+"""What features can be."""
 INTEGERS = torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64
 REMEDIES = {
     1: "Say features[:, None] if there is one dimension, features[None] if there is one sample.",
@@ -47,6 +49,7 @@ def as_tensor(h: Any, *, name: str = "features") -> Shaped[Tensor, "..."]:
         "quantised": (h.is_quantized, f"Say {name}.dequantize()."),
         "of complex numbers": (h.is_complex(), f"Say torch.view_as_real({name}).flatten(1), or {name}.abs()."),
         "of truth values": (h.dtype == torch.bool, f"Say {name}.double()."),
+        "without numbers": (h.is_meta, "On the device 'meta' there are only shapes: make it on another."),
     }
     for word, (wrong, hint) in hints.items():
         if wrong:
@@ -54,7 +57,7 @@ def as_tensor(h: Any, *, name: str = "features") -> Shaped[Tensor, "..."]:
     return h if h.is_floating_point() else h.double()
 
 
-def converted(h: Any, name: str) -> Shaped[Tensor, "..."]:
+def converted(h: Any, name: str, *, allowed: str = MATRIX) -> Shaped[Tensor, "..."]:
     """An array, or numbers in lists, as a tensor of the same type; Python's numbers have 64 bits.
 
     Raises:
@@ -66,11 +69,12 @@ def converted(h: Any, name: str) -> Shaped[Tensor, "..."]:
     if not (isinstance(h, list | tuple) or hasattr(h, "__array__")):
         attributes = [key for key in ("last_hidden_state", "logits", "features") if hasattr(h, key)]
         hint = f"Say {name}.{attributes[0]}." if attributes else ""
-        raise InputError(name, type(h).__name__, "a floating-point tensor (n, d), an array or lists of numbers", hint)
+        raise InputError(name, type(h).__name__, allowed, hint)
     try:
-        return torch.tensor(np.asarray(h), device="cpu")
+        array = np.asarray(h)
+        # torch takes no array that runs backwards, and none in the order of another machine's bytes.
+        return torch.from_numpy(np.array(array, array.dtype.newbyteorder("="), order="C"))
     except (TypeError, ValueError, RuntimeError) as error:
-        allowed = "a floating-point tensor (n, d), an array or rows of equally many numbers"
         raise InputError(name, type(h).__name__, allowed, str(error).splitlines()[0]) from None
 
 

@@ -4,7 +4,6 @@ Networks are taken in eval mode: batch norm with its running statistics, no drop
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Annotated, Any, final
 
@@ -12,7 +11,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
-from sslens.measures.regions.inputs import checked_inputs
+from sslens.measures.regions.inputs import checked_inputs, still
 from sslens.measures.regions.passing import passing_units
 from sslens.measures.spectrum.singular_values import singular_values
 from sslens.types import InputError, OneOf, Range, Scalar, checked
@@ -91,6 +90,7 @@ class Curvature:
     """Products of the Hessian with a vector that it took."""
 
 
+@torch.inference_mode(mode=False)
 def curvature(
     net: nn.Module,
     x: Float[Tensor, "n *shape"],
@@ -110,7 +110,8 @@ def curvature(
 
     Raises:
         InputError: samples that are not finite, no parameter to train, a loss that is not a finite number or does not
-            depend on them, second derivatives that are not finite, a tolerance outside (0, 1], or fewer than 1 step.
+            depend on them, second derivatives that are not finite, a tolerance outside (0, 1], fewer than 1 step,
+            or no generator.
 
     References: Cohen et al., "Gradient descent on neural networks typically occurs at the edge of stability",
     ICLR 2021, arXiv 2103.00065; Golub, Van Loan, "Matrix computations", 2013, sec. 10.1.
@@ -119,17 +120,19 @@ def curvature(
     >>> round(curvature(net, x, loss=lambda y: (y**2).sum(), generator=torch.Generator().manual_seed(0)).value, 9)
     18.0
     """
-    samples = checked_inputs(net, x)
+    samples = checked_inputs(net, x).clone()
     tolerance = checked("tolerance", tolerance, Annotated[float, Range(0, 1, above=True)])
     steps = checked("steps", steps, Annotated[int, Range(1, 1_000_000)])
-    still = deepcopy(net).double().eval()
-    trained = [parameter for parameter in still.parameters() if parameter.requires_grad]
+    generator = checked("generator", generator, torch.Generator)
+    own = still(net)
+    trained = [parameter for parameter in own.parameters() if parameter.requires_grad]
     if not trained:
         raise InputError("net", type(net).__name__, "a network with parameters that require a gradient")
     with torch.enable_grad():
-        value = loss(still(samples))
-        if value.ndim or not (value.requires_grad and value.isfinite()):
-            raise InputError("loss", value.detach(), "a finite number that depends on the parameters")
+        value = loss(own(samples))
+        if not isinstance(value, Tensor) or value.ndim or not (value.requires_grad and value.isfinite()):
+            got = value.detach() if isinstance(value, Tensor) else value
+            raise InputError("loss", got, "a finite number, as a tensor, that depends on the parameters")
         gradient = _vector(torch.autograd.grad(value, trained, create_graph=True, materialize_grads=True))
         # A loss that is linear in the parameters has a gradient without a graph, and a Hessian all the same.
         gradient = gradient + 0 * _vector(trained)
@@ -209,24 +212,24 @@ def slope_norms(net: nn.Module, x: Float[Tensor, "n *shape"]) -> Float[Tensor, "
     return _jacobians(net, x, of="inputs").flatten(1).norm(dim=1)
 
 
+@torch.inference_mode(mode=False)
 @torch.enable_grad()
 def _jacobians(net: nn.Module, x: Float[Tensor, "n *shape"], *, of: str) -> Float[Tensor, "n c p"]:
     """One Jacobian per sample, with respect to all parameters or to the sample, side by side.
 
     One derivative after the other, as autograd takes it for training: ``torch.func.vmap`` of them is wrong for PReLU.
     """
-    samples = checked_inputs(net, x)
-    still = deepcopy(net).double().eval()
-    trained = [each for each in still.parameters() if each.requires_grad]
+    samples, own = checked_inputs(net, x).clone(), still(net)
+    trained = [each for each in own.parameters() if each.requires_grad]
     width = sum(each.numel() for each in trained) if of == "parameters" else samples[0].numel()
-    entries = len(samples) * _outputs(still, samples) * width
+    entries = len(samples) * _outputs(own, samples) * width
     if not 0 < entries <= LARGEST_JACOBIAN:
         raise InputError("x", f"a Jacobian of {entries} entries", f"so few samples that it has 1 to {LARGEST_JACOBIAN}")
     if of == "parameters":
-        blocks = torch.cat([_rows(still, one, trained)[None] for one in samples.split(1)])
+        blocks = torch.cat([_rows(own, one.clone(), trained)[None] for one in samples.split(1)])
     else:
-        still.requires_grad_(requires_grad=False)
-        blocks = torch.cat([_slopes(still, some) for some in samples.split(CHUNK)])
+        own.requires_grad_(requires_grad=False)
+        blocks = torch.cat([_slopes(own, some) for some in samples.split(CHUNK)])
     if not blocks.isfinite().all():
         raise InputError("net", "derivatives that are not finite", "finite at every sample")
     return blocks
@@ -241,7 +244,7 @@ def _rows(net: nn.Module, one: Float64[Tensor, "1 *shape"], trained: list[nn.Par
 def _slopes(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> Float64[Tensor, "n c d"]:
     """Derivatives of each sample's outputs in that sample; of others it does not depend on."""
     x = x.clone().requires_grad_()
-    outputs = net(x).flatten(1).sum(0) + 0 * x.sum()
+    outputs = net(x.clone()).reshape(len(x), -1).sum(0) + 0 * x.sum()  # it may write over what it is given
     return torch.stack([_derivatives(output, [x])[0].flatten(1) for output in outputs], 1)
 
 
@@ -252,11 +255,17 @@ def _derivatives(output: Scalar, of: Sequence[Tensor]) -> tuple[Tensor, ...]:
 @torch.no_grad()
 def _outputs(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> int:
     """How many a sample has, if each has its own whatever the others are."""
-    together, alone = net(x[:SEVERAL]), [net(one) for one in x[:SEVERAL].split(1)]
+    try:
+        together, alone = net(x[:SEVERAL].clone()), [net(one.clone()) for one in x[:SEVERAL].split(1)]
+    except Exception as error:  # whatever a stranger's network raises
+        hint = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(
+            "x", tuple(x.shape), f"samples that {type(net).__name__} takes, one or several", hint
+        ) from error
     if not all(isinstance(each, Tensor) and each.is_floating_point() for each in (together, *alone)):
         raise InputError("net", type(together).__name__, "a network that answers with one tensor")
     shape = (min(len(x), SEVERAL), *alone[0].shape[1:])
-    if any(len(each) != 1 for each in alone) or together.shape != shape or _differ(together, torch.cat(alone)):
+    if any(each.shape[:1] != (1,) for each in alone) or together.shape != shape or _differ(together, torch.cat(alone)):
         hint = "What it gives for a batch differs from what it gives for each sample on its own."
         raise InputError("net", type(net).__name__, "a network that keeps its samples apart, one in each row", hint)
     return alone[0].numel()

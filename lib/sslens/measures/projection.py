@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sslens.measures.features import centred, prepared, significant
-from sslens.types import Features, InputError, UnknownName
+from sslens.types import Features, InputError, UnknownName, checked
 
 METHODS = ("pca", "umap")
 
@@ -38,6 +38,8 @@ def project(h: Features, *, method: str = "pca", generator: torch.Generator | No
         raise UnknownName("method", method, METHODS)
     if method == "pca":
         return _principal(h)[0]
+    if generator is not None:
+        generator = checked("generator", generator, torch.Generator)
     state = 0 if generator is None else int(torch.randint(2**31, (), generator=generator, device=generator.device))
     return _umap(h, state)
 

@@ -1,6 +1,5 @@
 """Accuracy that withstands an adversary."""
 
-from copy import deepcopy
 from typing import Annotated
 
 import torch
@@ -8,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sslens.measures.features import checked_labels
-from sslens.measures.regions.inputs import checked_inputs
+from sslens.measures.regions.inputs import checked_inputs, still
 from sslens.types import Images, InputError, Labels, Range, checked
 
 CHUNK = 256
@@ -57,13 +56,14 @@ def adversarial(
     labels = checked_labels(labels, count=len(clean))
     epsilon = checked("epsilon", epsilon, Annotated[float, Range(0, 1)])
     steps = checked("steps", steps, Annotated[int, Range(1, 1_000_000)])
-    still = deepcopy(net).double().eval().requires_grad_(requires_grad=False)
+    judged = still(net).requires_grad_(requires_grad=False)
     start = clean
     if generator is not None:
-        drawn = torch.rand(clean.shape, generator=generator, device=generator.device, dtype=torch.float64)
+        source = checked("generator", generator, torch.Generator)
+        drawn = torch.rand(clean.shape, generator=source, device=source.device, dtype=torch.float64)
         start = clean + epsilon * (2 * drawn.to(clean.device) - 1)
     chunks = zip(clean.split(CHUNK), labels.to(clean.device).split(CHUNK), start.split(CHUNK), strict=True)
-    withstood = [_withstood(still, *chunk, epsilon=epsilon, steps=steps) for chunk in chunks]
+    withstood = [_withstood(judged, *chunk, epsilon=epsilon, steps=steps) for chunk in chunks]
     return float(torch.cat(withstood).double().mean())
 
 

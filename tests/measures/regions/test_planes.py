@@ -76,6 +76,14 @@ def test_what_is_unambiguous_is_taken_whatever_its_type(unchecked, kind):
         (lambda: count_regions(torch.nn.ReLU(), None, square(1)), "plane must be a Plane"),
         (lambda: count_sampled(torch.nn.ReLU(), torch.zeros(2), grid(3)), "plane must be a Plane"),
         (lambda: Plane(torch.zeros(2), torch.zeros(3), torch.zeros(2)), "an origin and two axes of one shape"),
+        (lambda: Plane.through([torch.zeros(2), torch.zeros(3)]), "points must be tensors of one shape"),
+        (lambda: Plane.through(torch.zeros(3, 4, device="meta")), "points must be real numbers"),
+        (lambda: Plane(torch.zeros(2), torch.tensor([0, torch.nan]), torch.ones(2)), "Plane.first must be finite"),
+        (lambda: Plane.identity().at(torch.zeros(3, 5)), r"coordinates must be points \(n, 2\)"),
+        (lambda: Plane.identity().at(torch.zeros(2)), r"coordinates must be points \(n, 2\)"),
+        (lambda: Plane.identity().coordinates(torch.zeros(3, 5)), r"inputs must be inputs \(n, 2\) of the plane"),
+        (lambda: square(1.0, centre=(1, 2, 3)), "centre must be two finite numbers"),
+        (lambda: square(1.0, centre=3), "centre must be a tensor, an array or a list of real numbers"),
         (lambda: Plane.through("images"), "points must be a tensor, an array or a list of real numbers"),
         (lambda: Plane.through(torch.ones(2, 2, dtype=torch.complex64)), "real numbers, in a dense tensor"),
         (lambda: Plane.through(torch.eye(3).to_sparse()), "real numbers, in a dense tensor"),
@@ -85,3 +93,22 @@ def test_what_is_unambiguous_is_taken_whatever_its_type(unchecked, kind):
 def test_what_is_no_plane_and_no_numbers_is_said(unchecked, ask, message):
     with pytest.raises(InputError, match=message):
         ask()
+
+
+@pytest.mark.parametrize("kind", ["tensors", "arrays", "turned round", "other bytes"])
+def test_lists_of_images_and_arrays_in_any_order_are_planes(unchecked, kind):
+    images = np.random.default_rng(0).normal(size=(3, 1, 4, 4)).astype(np.float32)
+    turned = images[..., ::-1].copy()[..., ::-1]  # the same numbers, from back to front
+    given = {"tensors": [torch.tensor(image) for image in images], "arrays": list(images), "turned round": turned,
+             "other bytes": images.astype(">f4")}[kind]  # fmt: skip
+    plane, right = Plane.through(given), Plane.through(torch.tensor(images))
+    for name in ("origin", "first", "second"):
+        assert torch.equal(getattr(plane, name), getattr(right, name))
+
+
+@pytest.mark.parametrize("kind", ["array", "list", torch.float32])
+def test_places_of_any_kind_of_numbers_are_taken(unchecked, kind):
+    places = torch.tensor([[1, 2], [3, 4]])
+    given = {"array": places.numpy(), "list": places.tolist()}.get(kind)
+    given = places.to(kind) if given is None else given
+    assert Plane.identity().at(given).tolist() == Plane.identity().coordinates(given).tolist() == places.tolist()

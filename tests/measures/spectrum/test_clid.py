@@ -105,6 +105,8 @@ def test_a_collapse_to_a_few_points_is_learnable_and_has_no_dimension(options):
 
 def test_samples_all_as_far_from_each_other_have_no_finite_dimension():
     assert of(torch.eye(8), clusters=2).dimension == math.inf
+    grid = torch.cartesian_prod(torch.arange(7.0), torch.arange(7.0))  # its mean is no whole number over its size
+    assert of(grid).dimension == of(grid / 7 - 0.1).dimension == math.inf
 
 
 def test_its_generator_decides_and_the_global_one_does_not():
@@ -139,3 +141,19 @@ def test_a_second_neighbour_takes_three_samples():
     with pytest.raises(InputError, match="at least 3 rows"):
         of(normal(0, 2, 2))
     assert of(normal(0, 3, 2), clusters=2, folds=3).dimension > 0
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_copies_but_for_rounding_are_said(kind):
+    h = normal(0, 60, 20).to(kind)
+    moved = h[:20] * (1 + torch.finfo(kind).eps)
+    assert (moved != h[:20]).any(1).all()
+    with pytest.warns(Copies, match="40 of 80 samples are copies but for rounding"):
+        of(torch.cat([h, moved]), clusters=3)
+    of(torch.cat([h, h[:20] * 1.001]), clusters=3)  # which are others, and no warning is given
+
+
+@pytest.mark.parametrize("generator", [None, 0])
+def test_without_a_generator_nothing_is_drawn(generator, unchecked):
+    with pytest.raises(InputError, match="generator must be an instance of Generator"):
+        clid(normal(0, 12, 2), clusters=3, generator=generator)

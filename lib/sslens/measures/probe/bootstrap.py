@@ -22,7 +22,7 @@ def bootstrap(
     (of 10 normal numbers it holds the true mean in 90 % of cases).
 
     Raises:
-        InputError: no (n, c) matrix of finite floating-point numbers, or no draw.
+        InputError: no (n, c) matrix of finite floating-point numbers, no draw, or no generator.
 
     Reference: Efron, Tibshirani, "An introduction to the bootstrap", 1993, ch. 13.
 
@@ -33,6 +33,7 @@ def bootstrap(
     """
     rows = finite_features(values, name="values")
     draws = checked("draws", draws, Annotated[int, Range(1, 1_000_000)])
+    generator = checked("generator", generator, torch.Generator)
     means = []
     for _ in range(draws):
         drawn = torch.randint(len(rows), (len(rows),), generator=generator, device=generator.device)

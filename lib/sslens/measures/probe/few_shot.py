@@ -67,6 +67,7 @@ def few_labels(
     (h, labels), (_, truth) = checked_sides(known, queries)
     given = as_tensor(known[0], name="known")
     draws = checked("draws", draws, Annotated[int, Range(1, 1_000_000)])
+    generator = checked("generator", generator, torch.Generator)
     classes = int(torch.maximum(labels.max(), truth.max())) + 1
     samples = labels.bincount(minlength=classes)
     per_class = checked("per_class", per_class, Annotated[int, Range(1, len(h))])

@@ -81,6 +81,7 @@ def risk_decomposition(
     approximation = checked("approximation", approximation, Annotated[float, Range(0, 1)])
     held_out = checked("held_out", held_out, Annotated[int, Range(1, len(h) - 1)])
     penalty = checked("penalty", penalty, Positive)
+    generator = checked("generator", generator, torch.Generator)
 
     order = torch.randperm(len(h), generator=generator, device=generator.device).to(h.device)
     aside, rest = order[:held_out], order[held_out:]

@@ -190,8 +190,10 @@ def _frames(
     x: Float64[Tensor, "n *shape"], *, directions: int, generator: torch.Generator | None, frames: int = 1
 ) -> Iterator[tuple[Float64[Tensor, "b *shape"], Float64[Tensor, "b p *shape"]]]:
     """Points by chunks, each with its own orthonormal directions of input space; all of them once for every frame."""
-    if generator is None:
-        raise InputError("generator", None, "a torch.Generator that directions are drawn from, or given directions")
+    if not isinstance(generator, torch.Generator):
+        raise InputError(
+            "generator", generator, "a torch.Generator that directions are drawn from, or given directions"
+        )
     dimension = x[0].numel()
     for points in x.split(max(1, CORNER_VALUES // (2 * directions * dimension))) * frames:
         size = (len(points), dimension, directions)

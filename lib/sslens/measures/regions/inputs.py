@@ -1,5 +1,6 @@
 """Samples as a measure hands them to a network: checked, in float64, on the network's device."""
 
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -27,6 +28,26 @@ def checked_inputs(net: nn.Module, x: Any, *, name: str = "x") -> Float64[Tensor
         raise InputError(name, tuple(samples.shape), "samples (n, ...), one in each row", "A single one is x[None].")
     checked_features(samples.flatten(1), name=name)
     return samples.to(next(net.parameters(), samples).device)
+
+
+def still(net: nn.Module) -> nn.Module:
+    """A float64 copy of a network in eval mode, outside of inference mode, where nothing can be derived.
+
+    Weights that the network computes at each call from others, as the older ``weight_norm`` and pruning do, are left
+    to its next call: torch copies no tensor that has a graph.
+
+    Raises:
+        InputError: no network.
+
+    >>> still(nn.Linear(2, 1)).weight.dtype
+    torch.float64
+    """
+    if not isinstance(net, nn.Module):
+        raise InputError("net", type(net).__name__, "a torch.nn.Module")
+    computed = [value for module in net.modules() for value in vars(module).values() if isinstance(value, Tensor)]
+    with torch.inference_mode(mode=False):
+        memo: dict[int, Any] = {id(each): each.detach().clone() for each in computed if each.grad_fn is not None}
+        return deepcopy(net, memo).double().eval()
 
 
 def precision_of(net: nn.Module) -> torch.dtype:

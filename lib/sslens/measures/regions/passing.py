@@ -19,6 +19,7 @@ CONSTANT = (
 """What makes the same numbers of any input."""
 
 
+@torch.inference_mode(mode=False)
 @torch.no_grad()
 def passing_units(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> dict[str, Bool[Tensor, "units"]]:
     """Of each fold with a flat piece, as ReLU has one, which units pass gradient of at least one sample.
@@ -35,10 +36,10 @@ def passing_units(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> dict[str, B
     >>> passing_units(net, torch.tensor([[0.5], [2.0]]).double())
     {'1': tensor([ True, False])}
     """
-    network = Network(net, x[0], norms=True, precision=precision_of(net))
+    network = Network(net, x[0].clone(), norms=True, precision=precision_of(net))
     found: dict[str, Bool[Tensor, "units"]] = {}
     for chunk in x.split(CHUNK):
-        walk = network.walk(chunk)
+        walk = network.walk(chunk.clone())
         for layer in network.layers:
             walk.advance()
             z = _argument(walk)

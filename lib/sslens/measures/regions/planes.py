@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
-from sslens.measures.features import checked_features
+from sslens.measures.features import checked_features, converted
 from sslens.runtime import stream
 from sslens.types import InputError, Range, checked
 
@@ -36,6 +36,8 @@ class Plane:
         if len(set(shapes.values())) > 1:
             raise InputError("Plane", shapes, "an origin and two axes of one shape")
         for name, values in named.items():
+            if not values.isfinite().all():
+                raise InputError(f"Plane.{name}", "values that are not finite", "finite")
             object.__setattr__(self, name, values)
 
     @classmethod
@@ -76,8 +78,14 @@ class Plane:
         return cls(*(row.reshape(points.shape[1:]).to(points.device) for row in (rows.mean(0), *axes)))
 
     def at(self, coordinates: Float[Tensor, "n 2"]) -> Float[Tensor, "n *shape"]:
-        """The inputs at these coordinates, in float64 and on the plane's device."""
+        """The inputs at these coordinates, in float64 and on the plane's device.
+
+        Raises:
+            InputError: no (n, 2) matrix of numbers.
+        """
         along = in_double(coordinates, name="coordinates").to(self.origin.device)
+        if along.ndim != 2 or along.shape[1] != 2:
+            raise InputError("coordinates", tuple(along.shape), "points (n, 2) in plane coordinates")
         rows = self.origin.flatten() + along @ torch.stack([self.first.flatten(), self.second.flatten()])
         return rows.unflatten(1, self.origin.shape)
 
@@ -86,9 +94,17 @@ class Plane:
         return Plane(self.origin.to(device), self.first.to(device), self.second.to(device))
 
     def coordinates(self, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n 2"]:
-        """Coordinates of the nearest points on the plane: where to draw a sample."""
-        axes = torch.stack([self.first.flatten(), self.second.flatten()], 1).double()
-        away = (inputs.double() - self.origin.double()).flatten(1)
+        """Coordinates of the nearest points on the plane: where to draw a sample.
+
+        Raises:
+            InputError: no numbers, or not of the shape of the plane's inputs.
+        """
+        samples = in_double(inputs, name="inputs").to(self.origin.device)
+        if samples.shape[1:] != self.origin.shape:
+            allowed = f"inputs (n, {', '.join(map(str, self.origin.shape))}) of the plane"
+            raise InputError("inputs", tuple(samples.shape), allowed)
+        axes = torch.stack([self.first.flatten(), self.second.flatten()], 1)
+        away = (samples - self.origin).flatten(1)
         return torch.linalg.lstsq(axes.cpu(), away.cpu().T).solution.T
 
 
@@ -101,13 +117,21 @@ def in_double(values: Any, *, name: str) -> Float64[Tensor, "..."]:
     >>> in_double([[0, 1], [2, 3]], name="points").dtype
     torch.float64
     """
-    try:
-        tensor = torch.as_tensor(values, device=values.device if isinstance(values, Tensor) else "cpu")
-    except (TypeError, ValueError, RuntimeError):
-        raise InputError(name, type(values).__name__, "a tensor, an array or a list of real numbers") from None
-    if tensor.is_complex() or tensor.dtype == torch.bool or tensor.layout != torch.strided:
-        raise InputError(name, f"{tensor.dtype}, {tensor.layout}", "real numbers, in a dense tensor")
-    return tensor.double()
+    if isinstance(values, list | tuple) and values and all(isinstance(each, Tensor) for each in values):
+        values = _stacked(values, name=name)
+    if not isinstance(values, Tensor):
+        values = converted(values, name, allowed="a tensor, an array or a list of real numbers")
+    if values.is_complex() or values.dtype == torch.bool or values.layout != torch.strided or values.is_meta:
+        got = f"{values.dtype}, {values.layout}, on {values.device.type}"
+        raise InputError(name, got, "real numbers, in a dense tensor")
+    return values.double()
+
+
+def _stacked(tensors: Sequence[Tensor], *, name: str) -> Shaped[Tensor, "n ..."]:
+    shapes = [tuple(each.shape) for each in tensors]
+    if len(set(shapes)) > 1:
+        raise InputError(name, shapes, "tensors of one shape")
+    return torch.stack([each.to(tensors[0].device) for each in tensors])
 
 
 def checked_plane(plane: Any) -> Plane:
@@ -134,10 +158,11 @@ def square(half: float, centre: Sequence[float] = (0.0, 0.0)) -> Float[Tensor, "
     [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]
     """
     half = checked("half", half, Annotated[float, Range(0, 1e12, above=True)])
-    if len(centre) != 2 or not all(abs(value) <= 1e12 for value in centre):
+    middle = in_double(centre, name="centre").cpu()
+    if middle.shape != (2,) or not (middle.abs() <= 1e12).all():
         raise InputError("centre", centre, "two finite numbers")
     corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], dtype=torch.float64, device="cpu")
-    return half * corners + torch.tensor([float(value) for value in centre], dtype=torch.float64, device="cpu")
+    return half * corners + middle
 
 
 def checked_domain(domain: Shaped[Tensor, "..."]) -> Float[Tensor, "p 2"]:

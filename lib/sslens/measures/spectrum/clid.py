@@ -48,9 +48,10 @@ def clid(h: Features, *, clusters: int = 10, neighbours: int = 1, folds: int = 5
     generator draws the folds and the seed of k-means.
 
     Samples that stand several times count once, and a warning (``Copies``) says so: a copy in another fold would tell
-    every label, and at distance 0 there is no dimension. Of no more distinct samples than clusters or
-    folds, or too few for the neighbours, as after a collapse to some points, each is a cluster that its copies tell and
-    no set of any dimension: (1, 0).
+    every label, and at distance 0 there is no dimension. Of no more distinct samples than clusters or folds, or too few
+    for the neighbours, as after a collapse to some points, each is a cluster that its copies tell and no set of any
+    dimension: (1, 0). Copies that differ by the rounding of their type are counted, and the warning asks to leave them
+    out.
 
     CLID, the predictor of the paper, is the *sum* of both, each standardised over the encoders that are compared (a
     weighted sum there, too): one encoder has none, so it is not formed here. Variants: the first version learned the
@@ -60,7 +61,7 @@ def clid(h: Features, *, clusters: int = 10, neighbours: int = 1, folds: int = 5
 
     Raises:
         InputError: no (n, d) matrix of finite floating-point numbers with n >= 3, clusters not in [2, n], folds not in
-            [2, n], or fewer samples outside a fold than neighbours.
+            [2, n], fewer samples outside a fold than neighbours, or no generator.
 
     References: Lu et al., "Using representation expressiveness and learnability to evaluate self-supervised learning
     methods", TMLR 2023, arXiv 2206.01251; Facco et al., "Estimating the intrinsic dimension of datasets by a minimal
@@ -78,7 +79,9 @@ def clid(h: Features, *, clusters: int = 10, neighbours: int = 1, folds: int = 5
     clusters = checked("clusters", clusters, Annotated[int, Range(2, n)])
     folds = checked("folds", folds, Annotated[int, Range(2, n)])
     neighbours = checked("neighbours", neighbours, Annotated[int, Range(1, n - math.ceil(n / folds))])
-    values = values / values.abs().max() if float(values.norm()) > floor else torch.zeros_like(values)
+    generator = checked("generator", generator, torch.Generator)
+    largest = float(values.abs().max())
+    values = values / largest if float(values.norm()) > floor else torch.zeros_like(values)
     distinct = _distinct(values)
     if len(distinct) < n:
         outside = len(distinct) - math.ceil(len(distinct) / folds)
@@ -89,8 +92,12 @@ def clid(h: Features, *, clusters: int = 10, neighbours: int = 1, folds: int = 5
     fold = torch.randperm(len(distinct), generator=generator, device=generator.device).to(values.device) % folds
     labels = _clusters(distinct, clusters, generator=generator)
     others, distances = _neighbours(distinct, fold, count=neighbours)
+    noise = 4 * floor / math.sqrt(n) / largest  # what rounding can make of a distance
+    if near := int((distances[:, 0] <= noise).sum()):
+        text = f"{near} of {n} samples are copies but for rounding, and change both numbers: keep one of each."
+        warnings.warn(text, Copies, stacklevel=2)
     votes = one_hot(labels[others], clusters).sum(1)
-    return Clid(float((votes.argmax(1) == labels).double().mean()), _dimension(distances))
+    return Clid(float((votes.argmax(1) == labels).double().mean()), _dimension(distances, noise))
 
 
 def _distinct(values: Features) -> Float[Tensor, "m d"]:
@@ -129,9 +136,9 @@ def _clusters(values: Features, count: int, *, generator: torch.Generator) -> In
     return torch.from_numpy(found).long().to(values.device)
 
 
-def _dimension(nearest: Float[Tensor, "n 2"]) -> float:
-    first, second = nearest.unbind(1)
-    ratio = (second / first)[first > 0].log().sort().values
+def _dimension(nearest: Float[Tensor, "n 2"], noise: float) -> float:
+    first, second = nearest[nearest[:, 0] > noise].unbind(1)
+    ratio = torch.where(second - first > noise, second / first, 1.0).log().sort().values
     kept = math.floor(KEPT * len(ratio))
     if not kept:
         return 0.0

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from sslens.measures.features import as_tensor
 from sslens.measures.spectrum.spectrum import Spectrum
 from sslens.types import InputError
 
@@ -83,10 +84,10 @@ def power_law(values: Float[Tensor, "k"] | Spectrum, *, ranks: tuple[int, int] =
 
 def _checked_spectrum(values: Shaped[Tensor, "..."]) -> Float[Tensor, "k"]:
     allowed = "a floating-point vector of finite eigenvalues from 0, in descending order"
-    if not (isinstance(values, Tensor) and values.is_floating_point() and values.ndim == 1):
-        got = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
-        raise InputError("values", got, allowed)
-    spectrum = values.detach().double()
+    spectrum = as_tensor(values, name="values").detach().double()
+    if spectrum.ndim != 1:
+        hint = "Features are no eigenvalues: say eigenvalues(values)." if spectrum.ndim == 2 else ""
+        raise InputError("values", tuple(spectrum.shape), allowed, hint)
     if not (spectrum.isfinite().all() and (spectrum >= 0).all() and (spectrum.diff() <= 0).all()):
         raise InputError("values", spectrum.tolist(), allowed)
     return spectrum
