@@ -119,6 +119,8 @@ def in_double(values: Any, *, name: str) -> Float64[Tensor, "..."]:
     """
     if isinstance(values, list | tuple) and values and all(isinstance(each, Tensor) for each in values):
         values = _stacked(values, name=name)
+    if isinstance(values, int | float):
+        values = torch.tensor(values, device="cpu")
     if not isinstance(values, Tensor):
         values = converted(values, name, allowed="a tensor, an array or a list of real numbers")
     if values.is_complex() or values.dtype == torch.bool or values.layout != torch.strided or values.is_meta:
