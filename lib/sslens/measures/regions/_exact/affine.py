@@ -73,8 +73,8 @@ def _continued(network: Network, node: fx.Node, env: dict[fx.Node, Any]) -> Floa
     """
     sources = network.sources(node)
     entered = torch.broadcast_tensors(*(env[source] for source in sources))
-    first = [x[: len(x) // 3].clone().requires_grad_() for x in entered]
-    with torch.enable_grad():
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        first = [x[: len(x) // 3].clone().requires_grad_() for x in entered]
         values = network.run(node, env | {source: x.clone() for source, x in zip(sources, first, strict=True)})
         slopes = torch.autograd.grad(values.sum(), first, allow_unused=True)  # of what is only compared, none
     parts = [values.detach()] * 3

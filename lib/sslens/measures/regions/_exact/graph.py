@@ -26,8 +26,14 @@ from sslens.measures.regions._exact.nonlinearities import (
 )
 from sslens.measures.regions._exact.tracing import cast, traced
 from sslens.measures.regions._exact.trial import COUNTS, PROBES, Probe, Trial, bends
+from sslens.runtime import stream
 from sslens.types import InputError
 
+MANY, LITTLE = 130, 2**23
+"""Samples of a batch that is larger than those a network's code may make a difference for, and the numbers that it may
+hold: larger networks are tried with few samples only."""
+SAME = 1e-9
+"""How far the two ways to one output may lie apart, as a share of the largest."""
 Extension = Callable[[Float[Tensor, "v k"]], Float[Tensor, "more k"]]
 """Rows of points with those of new ones, which lie between them."""
 
@@ -108,6 +114,8 @@ class Network:
         """The folds; how large the numbers are that each output sums up, as a layer's ``scale``."""
         if not self.layers:
             raise InputError("net", self.name, "a network with a fold: ReLU, LeakyReLU, abs or max-pool")
+        if self.kept * MANY <= LITTLE:
+            self._demand_any_count(sample)
         self.precision = precision
         cast(self.graph, precision)
 
@@ -217,6 +225,20 @@ class Network:
                 probe.put(entering(node), node)
             probe.forget(self.freed[node])
         return scales | {self.nodes[-1]: probe.many[self.nodes[-1]].double().reshape(PROBES, -1).abs().amax(0)}
+
+    def _demand_any_count(self, sample: Float[Tensor, "*shape"]) -> None:
+        """A batch of many samples must give each what a batch of two gives it."""
+        shape = (MANY, *sample.shape)
+        noise = torch.randn(shape, generator=stream(0, "many"), dtype=torch.float64, device="cpu").to(sample.device)
+        batch = sample.double() + noise * (sample.abs().max() if sample.any() else 1)
+        hint = f"It gives a sample other numbers in a batch of {MANY} than in one of 2."
+        try:
+            together, alone = self(batch)[[0, -1]], self(batch[[0, -1]])
+        except Exception as error:  # whatever a stranger's network raises
+            hint = f"A batch of {MANY} is too many: {type(error).__name__}: {error}".splitlines()[0]
+            raise InputError("net", self.name, "a network that takes any number of samples", hint) from error
+        if bool((together - alone).abs().max() > SAME * alone.abs().max()):  # what is not finite is refused elsewhere
+            raise InputError("net", self.name, "a network that keeps its samples apart, however many they are", hint)
 
     def _folds(self, node: fx.Node, bend: str) -> bool:
         return node in self.growing and bool(bend or self._chosen_by(node))

@@ -20,7 +20,8 @@ from sslens.types import InputError
 RECTIFIERS = (nn.ReLU, nn.LeakyReLU, nn.PReLU)
 """Modules that bend where their input is zero."""
 POOLS = (nn.MaxPool1d, nn.MaxPool2d)
-POOLING_FUNCTIONS = {functional.max_pool1d, functional.max_pool2d, torch.max_pool1d, torch.max_pool2d}
+OVER_LINES = {functional.max_pool1d, torch.max_pool1d}
+POOLING_FUNCTIONS = OVER_LINES | {functional.max_pool2d, torch.max_pool2d}
 """What bends where two places of a window are equal and no other is larger."""
 AFFINE = (nn.Flatten, nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d)
 """Modules that never bend in eval mode; a subclass may be anything."""
@@ -265,7 +266,14 @@ def windows_of(node: fx.Node, graph: fx.GraphModule, *, x: Float[Tensor, "n c *s
     >>> graph = fx.symbolic_trace(nn.Sequential(nn.MaxPool1d(2)))
     >>> windows_of(list(graph.graph.nodes)[1], graph, x=torch.zeros(1, 2, 4)).tolist()
     [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+    Raises:
+        InputError: samples that have no channels: torch takes their first axis, then, for the channels of one sample.
     """
+    called = called_by(node, graph)
+    axes = 1 if isinstance(called, nn.MaxPool1d) or (node.op != "call_module" and called in OVER_LINES) else 2
+    if x.ndim != axes + 2:
+        raise refusal(node, graph, hint=f"It needs (n, channels, ...) and gets {x.ndim} axes: unsqueeze(1) before it.")
     space = (1, *x.shape[2:])[-2:]
     one = _places_of_windows(window_of(node, graph, axes=x.ndim - 2), space)
     channel = torch.arange(x.shape[1], device="cpu")[:, None, None] * (space[0] * space[1])

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
+from torch.nn.parameter import is_lazy
 
 from sslens.runtime import stream
 from sslens.types import InputError
@@ -51,60 +52,86 @@ def traced(net: nn.Module, sample: Float[Tensor, "*shape"] | None) -> fx.GraphMo
     net, name = _unwrapped(net), type(net).__name__
     if isinstance(net, torch.jit.ScriptModule):
         raise InputError("net", name, LISTED, "Give the module as it was before torch.jit.script or torch.jit.trace.")
+    if any(is_lazy(each) or each.is_meta for each in net.state_dict().values()):
+        raise InputError("net", name, "a network whose weights have numbers", "Lazy ones have them after a first call.")
     _demand_one_input(net)
     root, answers = _copied(net), list[Any]()
+    batch = None if sample is None else _batch(sample)
+    right = None if batch is None else _given(root.to(batch.device), batch)
+    _without_hooks(root, name)
     while True:  # once more for each question that its code asks of a batch
         tracer = _Tracer(answers)
         try:
             listed = _listed(tracer, root)
             narrowed, holder = _rounded(listed), tracer.holding()
-            _drop_indices(listed, holder)
+            _drop_indices(listed, holder, name=name)
             graph = fx.GraphModule(holder, listed, name)
             break
         except _Question as question:
             answers.append(_answer(question, tracer, sample, name=name))
+        except InputError:
+            raise
         except Exception as error:  # torch raises many kinds here
             hint = f"Give the part that takes one batch of inputs. {type(error).__name__}: {error}".splitlines()[0]
             raise InputError("net", f"{name}{_place(error)}", LISTED, hint) from error
-    if sample is not None and not narrowed:  # else its own numbers are rounded
-        _demand_same(graph, root, sample, name=name)
+    if isinstance(right, Tensor) and batch is not None and not narrowed:  # else its own numbers are rounded
+        _demand_same(right, _given(graph.to(batch.device), batch), name=name)
     return graph
 
 
-@torch.no_grad()
-def _demand_same(graph: fx.GraphModule, root: nn.Module, sample: Tensor, *, name: str) -> None:
-    """What is listed must be what the network does."""
+def _batch(sample: Tensor) -> Tensor:
     noise = torch.randn(3, *sample.shape, generator=stream(0, "tracing"), dtype=torch.float64, device="cpu")
-    batch = sample.double() + noise.to(sample.device)
-    root.to(sample.device)
-    graph.to(sample.device)
+    return sample.double() + noise.to(sample.device)
+
+
+@torch.no_grad()
+def _given(net: nn.Module, batch: Tensor) -> Any:
+    """What the network gives; of one that does not take the batch more is said where its operations are tried."""
     try:
-        right, listed = root(batch.clone()), graph(batch.clone())
-    except Exception:  # of a network that does not take the sample more is said where its operations are tried
-        return
-    if not isinstance(right, Tensor) or not isinstance(listed, Tensor):
-        return  # likewise
+        return net(batch.clone())
+    except Exception:  # whatever a stranger's network raises
+        return None
+
+
+def _demand_same(right: Tensor, listed: Any, *, name: str) -> None:
+    """What is listed must be what the network does."""
+    if not isinstance(listed, Tensor):
+        return  # that is said where its operations are tried
     same = right.shape == listed.shape and torch.allclose(right, listed, rtol=SAME, atol=SAME, equal_nan=True)
     if not same:
         hint = "Its operations one by one give other numbers: is it random, does it have hooks, or overwrite inputs?"
         raise InputError("net", name, LISTED, hint)
 
 
-def _drop_indices(graph: fx.Graph, holder: nn.Module) -> None:
-    """A max-pool's places are left out where nobody reads them."""
+def _without_hooks(root: nn.Module, name: str) -> None:
+    """Nothing is done to what enters or leaves a module that its operation does not say; weights may be computed."""
+    for path, module in root.named_modules():
+        for hooks in (vars(module)["_forward_hooks"], vars(module)["_forward_pre_hooks"]):
+            for key in [key for key, hook in hooks.items() if not type(hook).__module__.startswith("torch.nn.utils")]:
+                del hooks[key]
+        if "forward" in vars(module) and type(module).__module__.startswith("torch.nn"):
+            hint = "Write a module of your own for it."
+            raise InputError("net", f"{name}, whose {path!r} has another forward than its class", LISTED, hint)
+
+
+def _drop_indices(graph: fx.Graph, holder: nn.Module, *, name: str) -> None:
+    """A max-pool's places are left out where nobody reads them, and refused where somebody does."""
+    for node in reversed(graph.nodes):
+        if node.target is operator.getitem and not node.users:  # of what was unpacked and not taken
+            graph.erase_node(node)
     for node in graph.nodes:
         pool = holder.get_submodule(node.target) if node.op == "call_module" else None
-        if (
-            pool is not None
-            and getattr(pool, "return_indices", False)
-            and all(_takes_first(user) for user in node.users)
-        ):
-            shown: Any = copy(pool)
-            shown.return_indices = False
-            holder.set_submodule(node.target, shown)
-            for user in list(node.users):
-                user.replace_all_uses_with(node)
-                graph.erase_node(user)
+        if pool is None or not getattr(pool, "return_indices", False):
+            continue
+        if not all(_takes_first(user) for user in node.users):
+            hint = "Where a maximum lies is no number that bends: leave return_indices out."
+            raise InputError("net", f"{name}, which reads where the maxima of {node.target!r} lie", LISTED, hint)
+        shown: Any = copy(pool)
+        shown.return_indices = False
+        holder.set_submodule(node.target, shown)
+        for user in list(node.users):
+            user.replace_all_uses_with(node)
+            graph.erase_node(user)
 
 
 def cast(graph: fx.GraphModule, precision: torch.dtype) -> None:

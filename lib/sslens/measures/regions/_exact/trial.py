@@ -1,6 +1,7 @@
 """What no name says of a network's operations is tried: whether they keep samples apart, and whether they bend."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any, NamedTuple, final
 
 import torch
@@ -129,7 +130,8 @@ def bends(run: Callable[[Values], Any], node: fx.Node, *, values: Values, source
     """Whether an operation is no affine function of its sources, whose values are tensors.
 
     What it makes of the middle between two sets of random numbers is held against the middle of what it makes of each.
-    Where it gives other things than floating-point numbers, a comparison for one, it bends.
+    Where it gives other things than finite floating-point numbers, a comparison or a logarithm of what is negative, it
+    bends: no affine function does.
 
     >>> x, relu, _ = fx.symbolic_trace(torch.nn.ReLU()).graph.nodes
     >>> tried = {"values": {x: torch.zeros(2, 3)}, "sources": [x]}
@@ -140,7 +142,7 @@ def bends(run: Callable[[Values], Any], node: fx.Node, *, values: Values, source
     first, second = ({source: _random(values[source], generator) for source in sources} for _ in range(2))
     middle = {source: (first[source] + second[source]) / 2 for source in sources}
     found = [list(_tensors(run({**values, **_copied(given)}))) for given in (first, second, middle)]
-    if not all(each.is_floating_point() for each in found[0]):
+    if not all(each.is_floating_point() and each.isfinite().all() for each in chain(*found)):
         return True
     return any(not _agree((one + other) / 2, between) for one, other, between in zip(*found, strict=True))
 
