@@ -56,7 +56,7 @@ def test_what_is_no_run_is_refused(content, tmp_path):
     for place in (tmp_path, tmp_path / "run.json"):
         with pytest.raises(DamagedFile, match="a manifest that sslens wrote"):
             mailable(str(place), tmp_path)
-    with pytest.raises(InputError, match="RUN must be a run in .*, which has none"):
+    with pytest.raises(InputError, match=r"RUN must be a run in .*, which has none"):
         mailable(str(tmp_path / "no" / "run"), tmp_path)
 
 
