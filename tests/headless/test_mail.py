@@ -14,7 +14,7 @@ from sslens.headless.cli import main
 from sslens.headless.mail import mailable
 from sslens.headless.record import RunRecord
 from sslens.store import checksums, seal
-from sslens.types import DamagedFile, InputError, UnknownName
+from sslens.types import DamagedFile, InputError
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_what_is_no_run_is_refused(content, tmp_path):
     for place in (tmp_path, tmp_path / "run.json"):
         with pytest.raises(DamagedFile, match="a manifest that sslens wrote"):
             mailable(str(place), tmp_path)
-    with pytest.raises(UnknownName, match="RUN must be one of"):
+    with pytest.raises(InputError, match=r"RUN must be a run in .*, which has none"):
         mailable(str(tmp_path / "no" / "run"), tmp_path)
 
 

@@ -391,6 +391,13 @@ def test_a_figure_that_json_cannot_hold_stops_no_other(tmp_path):
     assert json.loads(figure)["data"] == [{"y": [None, None, 10**30]}] and "in words" in page
 
 
+def test_a_formula_in_a_heading_stands_in_the_contents_as_it_was_typed(tmp_path):
+    page = written(tmp_path, new_markdown_cell("# Why $a < b$?"))
+    contents = page.split("<nav")[1].split("</nav>")[0]
+    assert re.findall(r'href="#([^"]*)">([^<]*)', contents) == [("Why-%24a-%3C-b%24%3F", "Why $a &lt; b$?")]
+    assert re.findall(r'<h1 id="([^"]*)">Why <math', page) == ["Why-$a-&lt;-b$?"]
+
+
 def test_headings_can_be_reached_by_keyboard_and_by_link(tmp_path):
     page = written(tmp_path, new_markdown_cell("# Why?\n\n[below](#So-$x$-<it>-is)\n\n## So `it` is\n\n### Not this"))
     assert '<h2 id="So-it-is">' in page

@@ -466,6 +466,16 @@ def test_two_runners_may_write_to_one_folder_but_not_compute_one_run(tmp_path, n
         run_notebook(path, {}, out=out)
 
 
+def test_the_name_of_a_run_says_nothing_of_the_home_that_its_data_lie_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    head = new_code_cell('profile: str = "lesson"\nplace: str = ""', metadata={"tags": ["parameters"]})
+    path = tmp_path / "tour.ipynb"
+    nbformat.write(new_notebook(cells=[head]), path)
+    request = Request.of(path, {"place": "/home/somebody/pictures"}, profile="lesson")
+    name = readable_name(request, Identity.of(request))
+    assert "pictures" in name and "somebody" not in name and "home" not in name
+
+
 def test_two_runners_at_once(tmp_path):
     path, out = written(tmp_path, "import time\ntime.sleep(2)"), tmp_path / "out"
     command = [sys.executable, "-m", "sslens", "run", str(path), "--out", str(out), "-p", "steps"]

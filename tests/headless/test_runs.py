@@ -95,6 +95,19 @@ def test_a_run_is_found_by_path_name_beginning_key_and_latest(root, monkeypatch)
             found_run(name, runs)
 
 
+def test_where_there_is_no_run_it_says_so_and_names_the_next_step(root):
+    result = sslens("runs", "show", "latest")
+    said = f"error: RUN must be a run in {root / 'runs'}, which has none, or the path of one. Got 'latest'."
+    assert result.exit_code == 2 and result.stderr == f"{said} sslens run makes one.\n"
+
+
+def test_a_run_that_a_link_leads_to_keeps_its_own_name(root):
+    kept(root / "runs", "tour-a")
+    point(root / "runs" / "latest", "tour-a")
+    for name in ("latest", root / "runs" / "latest", root / "runs" / "latest" / "run.json"):
+        assert sslens("runs", "show", name).stdout.startswith("run       tour-a\n")
+
+
 def test_a_run_is_shown_with_all_that_is_kept_of_it(root):
     kept(root / "runs", "tour-a")
     said = sslens("runs", "show", "tour-a").stdout
@@ -227,6 +240,13 @@ def test_what_may_go_is_named_with_its_size_and_stays_until_it_is_wanted_gone(li
     assert {each.path for each in found_litter()} == set(may_go)
     assert said.count("may go: ") == len(may_go) and ", 3 kB: " in said and "sslens runs clean --yes" in said
     assert all(path.exists() for path in (*may_go, *stays))
+
+
+def test_the_command_that_removes_names_the_folder_that_was_looked_through(root, tmp_path):
+    elsewhere = tmp_path / "my runs"
+    (elsewhere / ".staging-tour-a.0123abcd").mkdir(parents=True)
+    said = sslens("runs", "clean", elsewhere).stdout
+    assert said.endswith(f"; sslens runs clean '{elsewhere}' --yes removes it\n")
 
 
 def test_what_may_go_goes_on_request_and_nothing_else_does(littered, root):

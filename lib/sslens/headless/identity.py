@@ -17,6 +17,7 @@ from sslens.headless.attempt import Request
 from sslens.headless.lesson import library_of
 from sslens.headless.notebook import tags
 from sslens.headless.parameters import declared
+from sslens.headless.shown import hidden
 from sslens.runtime import canonical_json, numerics
 from sslens.types import UnknownName
 
@@ -85,7 +86,9 @@ def readable_name(request: Request, identity: Identity) -> str:
     """The name of a run's folder: notebook, profile, what differs from the defaults, and the beginning of its key."""
     defaults = {name: parameter.default for name, parameter in declared(request.notebook).items()}
     changed = {
-        name: value for name, value in request.parameters.items() if name != "profile" and value != defaults[name]
+        name: hidden(str(value))
+        for name, value in request.parameters.items()
+        if name != "profile" and value != defaults[name]
     }
     parts = [request.path.stem, request.parameters["profile"], *(f"{name}={value}" for name, value in changed.items())]
     plain = re.sub(r"[^\w.=+,-]+", "_", "-".join(parts)).lstrip(".-")

@@ -71,18 +71,18 @@ def found_run(name: str, runs: Path) -> RunRecord:
 
     Raises:
         UnknownName: there is no such run.
-        InputError: several runs have such a name.
+        InputError: several runs have such a name, or there is no run at all.
         DamagedFile: the run is not what was written.
 
     >>> found_run("none", Path("/nowhere"))
     Traceback (most recent call last):
         ...
-    sslens.types.UnknownName: RUN must be one of: . Got 'none'. There is no run in /nowhere.
+    sslens.types.InputError: RUN must be a run in /nowhere, which has none, or the path of one. Got 'none'. ...
     """
     given = Path(name).expanduser() if name.startswith("~/") else Path(name)
     for place in (given, given.parent):  # the folder, or a file of it
         if len(given.parts) > 1 and (place / MANIFEST).is_file():
-            return stored_run(place)
+            return stored_run(place.resolve() if place.is_symlink() else place)
     folders = list(_folders(runs))
     if name == LATEST and (runs / LATEST / MANIFEST).is_file():
         return stored_run((runs / LATEST).resolve())
@@ -92,7 +92,9 @@ def found_run(name: str, runs: Path) -> RunRecord:
         return stored_run(fitting[0])
     if fitting:
         raise InputError("RUN", name, "the beginning of one run's name or key", _names(fitting))
-    raise UnknownName("RUN", name, [each.name for each in folders], "" if folders else f"There is no run in {runs}.")
+    if not folders:
+        raise InputError("RUN", name, f"a run in {runs}, which has none, or the path of one", "sslens run makes one.")
+    raise UnknownName("RUN", name, [each.name for each in folders])
 
 
 def _is_meant(folder: Path, name: str) -> bool:

@@ -1,5 +1,6 @@
 """The commands ``sslens runs``: what was run, in what two runs differ, and what may go."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,8 @@ def clean(directory: str | None, *, yes: bool) -> None:
     if not found:
         click.echo("there is nothing to remove")
     else:
-        click.echo(f"{_size(freed)} in all" + ("" if yes else "; sslens runs clean --yes removes it"))
+        command = f"sslens runs clean {shlex.quote(directory)} --yes" if directory else "sslens runs clean --yes"
+        click.echo(f"{_size(freed)} in all" + ("" if yes else f"; {harmless(command)} removes it"))
 
 
 def _size(count: int) -> str:

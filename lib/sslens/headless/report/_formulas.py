@@ -110,6 +110,10 @@ class Formulas:
         html = TOKEN.sub(lambda tag: self.mark.sub(lambda at: self.made[int(at[1])][1], tag[0]), html)
         return self.mark.sub(lambda at: self.made[int(at[1])][0], html)
 
+    def as_typed(self, text: str) -> str:
+        """Plain text with its formulas as they were typed, for places that hold no markup, such as contents."""
+        return self.mark.sub(lambda at: unescape(self.made[int(at[1])][1]), text)
+
     def typeset(self, html: str) -> str:
         """Harmless HTML whose formulas, between the delimiters that MathJax knows, are MathML; but not in code."""
         parts, place, within = [], 0, 0

@@ -78,7 +78,7 @@ class _Renderer(IPythonRenderer):
         return f'<li class="sslens-task">{text}</li>\n'
 
     def heading(self, text: str, level: int, **attrs: Any) -> str:
-        words = unescape(re.sub("<[^>]*>", "", text)).strip()
+        words = self.formulas.as_typed(unescape(re.sub("<[^>]*>", "", text))).strip()
         anchor = words.replace(" ", "-")
         self.headings.append((level, anchor, words))
         return f'<h{level} id="{escape(anchor)}">{text}</h{level}>\n'
