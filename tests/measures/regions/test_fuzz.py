@@ -46,7 +46,8 @@ def held_against_exact_arithmetic(net, plane, domain, engine):
     own = net(cells.plane.at(cells.centres)).flatten(1)
     assert torch.allclose(mapped, own, rtol=0, atol=1e-9 * float(1 + own.abs().max()))
     size = float(domain.abs().max())
-    assert count_sampled(net, Plane(*plane), size * grid(9) * (1 - 1e-3)) <= cells.count
+    points = size * grid(9) * (1 - 1e-3) + torch.tensor([3.7e-4, 7.1e-4])  # on no fold of whole numbers
+    assert count_sampled(net, Plane(*plane), points) <= cells.count
     start, end = Plane(*plane).at(torch.tensor([[-0.9, -0.35], [0.8, 0.95]]).double() * size)
     breaks = list(map(float, oracle.breakpoints(net, start, end)))
     found = segment(net, start, end).breaks

@@ -93,3 +93,24 @@ def test_what_are_no_points_of_a_plane_is_refused(points, unchecked):
 def test_a_smooth_network_is_refused():
     with pytest.raises(InputError, match="net"):
         count_sampled(nn.Sequential(nn.Linear(2, 2), nn.GELU()), Plane.identity(), torch.ones(1, 2))
+
+
+class Cancelling(nn.Module):
+    """Three numbers whose sum is zero everywhere, up to rounding, before a fold, and a unit that is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(2, 1).double()
+        self.first.weight.data, self.first.bias.data = torch.tensor([[1 / 3, 0.7]]).double(), torch.zeros(1).double()
+
+    def forward(self, x):
+        z = self.first(x)
+        cancelled = 0.1 * z.relu() - 0.1 * (-z).relu() - z / 10
+        return torch.relu(torch.cat([cancelled, x + 9], 1))
+
+
+def test_what_rounding_leaves_of_a_unit_that_is_zero_parts_no_samples():
+    net = Cancelling()
+    with torch.no_grad():
+        assert len(net(grid(50).double())[:, 0].sign().unique()) == 2  # rounding is above zero here and there
+    assert count_sampled(net, Plane.identity(), grid(50)) == count_regions(net, Plane.identity(), square(1.0)) == 2

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sslens.measures.features import checked_features
 from sslens.measures.regions._exact.graph import Network, Walk
+from sslens.measures.regions._exact.nonlinearities import extremes
 from sslens.measures.regions._exact.pools import Standings
 from sslens.measures.regions._exact.room import points_that_fit
 from sslens.measures.regions.planes import Plane, checked_plane, in_double
@@ -75,7 +76,9 @@ def _digests(walk: Walk) -> list[bytes]:
     while walk.advance():
         layer = walk.network.layers[walk.layer or 0]
         if layer.windows is None:
-            pattern = np.packbits((walk.units() > 0).cpu().numpy(), axis=1)
+            units = walk.units()
+            above = units > extremes(units, layer.name, scale=layer.scale)[2]
+            pattern = np.packbits(above.cpu().numpy(), axis=1)
         else:
             standings = Standings.of(walk.entering(), layer.windows, layer=layer.name)
             pattern = standings.largest(lambda near: near).int().cpu().numpy()
