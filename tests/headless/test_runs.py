@@ -58,6 +58,22 @@ def sslens(*arguments):
 # List and show
 
 
+def test_a_file_that_others_put_into_a_run_is_not_said_to_be_as_it_was_written(root):
+    run = kept(root / "runs", "tour-a")
+    (run.folder / "extra.txt").touch()
+    said = sslens("runs", "show", "tour-a").stdout
+    own, others = said.partition("files that others put there")[::2]
+    assert "tour.ipynb" in own and "extra.txt" not in own and "extra.txt" in others
+
+
+def test_what_was_computed_and_not_put_in_place_is_no_litter(root):
+    failed = root / "runs" / "failed"
+    (failed / f"tour-{'0' * 16}").mkdir(parents=True)
+    kept(failed, f"tour-{'1' * 16}", status="failed", reason="cell 2 raised", verdicts=[])
+    said = sslens("runs", "clean").stdout
+    assert "1" * 16 in said and "0" * 16 not in said
+
+
 def test_no_runs_are_said_to_be_none(root):
     for arguments in (("runs",), ("runs", "list"), ("runs", "list", root / "runs")):
         assert "no runs in" in sslens(*arguments).stdout

@@ -339,4 +339,4 @@ def test_labels_get_the_right_number_or_our_error(name, unchecked):
 
 
 def test_an_interval_and_a_record_are_looked_into_for_their_numbers():
-    assert numbers(Interval(1.0, 0.0, 2.0, 3)) == [1, 0, 2, 3]
+    assert numbers(Interval(1.0, 0.0, 2.0, 3, originals=4, error=0.5)) == [1, 0, 2, 3, 4, 0.5]

@@ -126,8 +126,13 @@ def _set_aside(folder: Path) -> Iterator[Litter]:
 
 
 def _failed(runs: Path) -> Iterator[Litter]:
-    """Failed runs, told from folders of others by their names and what they hold."""
-    folders = [path for path in _children(runs / FAILED) if ATTEMPT.fullmatch(path.name) and path.is_dir()]
+    """Failed runs, told from folders of others by their names and what they hold.
+
+    One without a manifest was computed and could not be put in its place: nobody has seen it yet.
+    """
+    folders = [
+        path for path in _children(runs / FAILED) if ATTEMPT.fullmatch(path.name) and (path / MANIFEST).is_file()
+    ]
     return _weighed([path for path in folders if not path.is_symlink()], "a failed run")
 
 

@@ -66,6 +66,7 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 def show(run: str) -> None:
     """Everything that is kept of RUN: a path, a name, the beginning of its name or key, or latest."""
     from sslens.headless.runs import found_run, outcome, runs_folder
+    from sslens.store import CHECKSUM, MANIFEST, read_sealed
 
     found = found_run(run, runs_folder())
     facts = {
@@ -78,8 +79,10 @@ def show(run: str) -> None:
     _say("data", found.identity.get("data", {}))
     _say("versions", found.versions | found.numerics)
     _say("verdicts", {str(verdict.get("quantity")): outcome(verdict) for verdict in found.verdicts})
-    files = sorted(path for path in found.folder.iterdir() if path.is_file())
-    _say("files, all as they were written", {path.name: f"{path.stat().st_size:,} bytes" for path in files})
+    sizes = {path.name: f"{path.stat().st_size:,} bytes" for path in sorted(found.folder.iterdir()) if path.is_file()}
+    written = {MANIFEST, *read_sealed(found.folder, files=False).get(CHECKSUM, {})}
+    _say("files, all as they were written", {name: size for name, size in sizes.items() if name in written})
+    _say("files that others put there", {name: size for name, size in sizes.items() if name not in written})
 
 
 def _commit(commit: Any) -> str:
