@@ -133,3 +133,24 @@ def test_values_that_are_not_finite_are_refused():
         on_plane(net)
     with pytest.raises(InputError, match="not finite before '3'"):
         segment(net, torch.zeros(2), torch.ones(2))
+
+
+class Cancelling(nn.Module):
+    """A linear layer that takes what it is given from itself: rounding is left, another for every number of rows."""
+
+    def __init__(self, seed):
+        super().__init__()
+        torch.manual_seed(seed)
+        self.first, self.second = nn.Linear(2, 4).double(), nn.Linear(8, 1).double()
+        self.second.weight.data[:, 4:] = -self.second.weight.data[:, :4]
+        self.second.bias.data.zero_()
+
+    def forward(self, x):
+        x = self.first(x).relu()
+        return self.second(torch.cat([x, x], 1)).relu() + x
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_cancels_up_to_rounding_is_not_taken_for_mixed_samples(seed):
+    alone = nn.Sequential(Cancelling(seed).first, nn.ReLU())
+    assert on_plane(Cancelling(seed)).linear_count == on_plane(alone).count

@@ -211,7 +211,7 @@ class Network:
                 continue
             sources = self.sources(node)
             probe.step(node, sources)
-            if node in self.growing and not probe.keeps_apart(node):
+            if node in self.growing and not probe.keeps_apart(node, sources):
                 hint = "What it gives for a sample depends on the samples beside it in a batch."
                 allowed = "a network that keeps its samples apart, on the first axis of every tensor"
                 raise InputError("net", f"{self.name}, {node.name!r}", allowed, hint)

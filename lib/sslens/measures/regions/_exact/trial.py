@@ -74,7 +74,7 @@ class Probe:
     >>> probe = Probe(lambda node, env: env[x].mean(0, keepdim=True))
     >>> probe.loosen(x, torch.ones(PROBES, 2))
     >>> probe.step(mean, [x])
-    >>> probe.keeps_apart(x), probe.keeps_apart(mean)
+    >>> probe.keeps_apart(x, []), probe.keeps_apart(mean, [x])
     (True, False)
     """
 
@@ -110,14 +110,30 @@ class Probe:
             for node in nodes:
                 env.pop(node, None)
 
-    def keeps_apart(self, node: fx.Node) -> bool:
-        """Whether a row is the same whatever rows are beside it, and stands on the first axis."""
+    def keeps_apart(self, node: fx.Node, sources: list[fx.Node]) -> bool:
+        """Whether a row is the same whatever rows are beside it, and stands on the first axis.
+
+        Where what the operation sums up cancels, rounding is all that is left, and depends on how many rows there are:
+        then the rows by themselves are those of the others from here on.
+        """
         many, some = self.many[node], self.some[node]
         if not many.ndim or len(many) % PROBES or len(some) % len(SOME):
             return False
         rows = many.reshape(PROBES, -1)[SOME]
         own = some.reshape(len(SOME), -1)
-        return rows.shape == own.shape and _agree(rows, own)
+        if rows.shape != own.shape or _agree(rows, own):
+            return rows.shape == own.shape
+        self.some[node] = many.unflatten(0, (PROBES, -1))[SOME].flatten(0, 1)
+        return self._only_rounding(node, sources, rows - own)
+
+    def _only_rounding(self, node: fx.Node, sources: list[fx.Node], left: Float[Tensor, "some k"]) -> bool:
+        """Whether it is as nothing beside what the operation makes of numbers as large that do not cancel."""
+        loose = {each: self._random(self.many[each]) for each in sources}
+        return bool(left.abs().max() <= ROUNDING * self.run(node, {**self.many, **loose}).abs().max())
+
+    def _random(self, like: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        noise = torch.randn(like.shape, generator=self.generator, dtype=torch.float64, device="cpu")
+        return noise.to(like.device) * like.abs()
 
 
 def _casts(node: fx.Node, dependent: set[fx.Node]) -> bool:
