@@ -33,7 +33,7 @@ MANY, LITTLE = 130, 2**23
 """Samples of a batch that is larger than those a network's code may make a difference for, and the numbers that it may
 hold: larger networks are tried with few samples only."""
 SAME = 1e-9
-"""How far the two ways to one output may lie apart, as a share of the largest."""
+"""How far the two ways to one output may lie apart, as a share of what the largest sums up."""
 Extension = Callable[[Float[Tensor, "v k"]], Float[Tensor, "more k"]]
 """Rows of points with those of new ones, which lie between them."""
 
@@ -237,7 +237,8 @@ class Network:
         except Exception as error:  # whatever a stranger's network raises
             hint = f"A batch of {MANY} is too many: {type(error).__name__}: {error}".splitlines()[0]
             raise InputError("net", self.name, "a network that takes any number of samples", hint) from error
-        if bool((together - alone).abs().max() > SAME * alone.abs().max()):  # what is not finite is refused elsewhere
+        # what is not finite is refused elsewhere; what the outputs sum up may cancel, and leave rounding
+        if bool((together - alone).abs().max() > SAME * torch.maximum(alone.abs().max(), self.scale.max())):
             raise InputError("net", self.name, "a network that keeps its samples apart, however many they are", hint)
 
     def _folds(self, node: fx.Node, bend: str) -> bool:
