@@ -51,7 +51,8 @@ def test_a_file_that_is_no_report_is_not_replaced(run):
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"notebook": 3}', "[" * 100_000])
-def test_what_is_no_run_is_refused(content, tmp_path):
+def test_what_is_no_run_is_refused(content, tmp_path, monkeypatch):
+    monkeypatch.setenv("SSLENS_DATA", str(tmp_path / "data"))
     (tmp_path / "run.json").write_text(content)
     for place in (tmp_path, tmp_path / "run.json"):
         with pytest.raises(DamagedFile, match="a manifest that sslens wrote"):

@@ -147,7 +147,10 @@ def test_the_verdicts_of_a_headless_run_are_the_committed_ones(runs):
     (stored,) = results(REFERENCE).values()
     values = {verdict["quantity"]: verdict["mean"] for verdict in sidecar["verdicts"]}
     for verdict in sidecar["verdicts"]:
-        values |= {f"{verdict['quantity']}.{part}": verdict[part] for part in ("low", "high", "n", "holds")}
+        parts = ["low", "high", "n", "holds"]
+        if verdict["holds"] is None and verdict["detectable"] is not None:
+            parts.append("detectable")
+        values |= {f"{verdict['quantity']}.{part}": verdict[part] for part in parts}
     fresh = {"values": values, "tolerance": stored["tolerance"]}
     outputs = [[{"output_type": "display_data", "data": {RESULT: record}}] for record in (stored, fresh)]
     assert values and differences(*outputs) == []

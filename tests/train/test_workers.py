@@ -78,8 +78,9 @@ def test_only_what_is_missing_is_trained(monkeypatch):
 
 
 def test_one_that_cannot_be_trained_stops_all_before_the_first(tmp_path):
-    with pytest.raises(InputError, match="batch_size"):
-        record_all([*configs(2), tiny(optimisation={"batch_size": 5000})])
+    missing = tiny(data={"name": f"folder:{tmp_path / 'none'}"})
+    with pytest.raises(InputError, match="folder"):
+        record_all([*configs(2), missing])
     assert not (tmp_path / "data" / "cache" / "traces").exists()
 
 
