@@ -58,6 +58,18 @@ def sslens(*arguments):
 # List and show
 
 
+def test_a_verdict_that_is_not_tested_or_under_review_is_shown_as_that(root):
+    untested = {"holds": None, "untested": "too few settings: 4", "quantity": "order"}
+    kept(
+        root / "runs",
+        "tour-a",
+        verdicts=[VERDICT, VERDICT | untested, VERDICT | {"under_review": True, "quantity": "q"}],
+    )
+    assert "1 of 3 hold, 1 not tested here, 1 under review" in sslens("runs").stdout
+    said = sslens("runs", "show", "tour-a").stdout
+    assert "not tested here: 0.25" in said and "under review (now holds): 0.25" in said
+
+
 def test_a_file_that_others_put_into_a_run_is_not_said_to_be_as_it_was_written(root):
     run = kept(root / "runs", "tour-a")
     (run.folder / "extra.txt").touch()
@@ -91,7 +103,7 @@ def test_runs_are_listed_the_newest_first_with_the_failed_and_the_damaged(root):
         rows = [line.split("\t") for line in sslens(*arguments).stdout.splitlines()]
         assert [row[0] for row in rows] == ["tour-c-1", "tour-b", "tour-a", "tour-d"]
         assert [row[2] for row in rows] == ["failed", "complete", "complete", "unreadable"]
-        assert rows[1][1:] == ["2026-01-02 03:04:05", "complete", "3 s", "1 hold, 1 do not, 1 undecided"]
+        assert rows[1][1:] == ["2026-01-02 03:04:05", "complete", "3 s", "1 of 3 hold, 1 does not, 1 undecided"]
         assert rows[0][4] == "cell 2 \\x1b[2Jraised"
 
 

@@ -10,13 +10,18 @@ import time
 import pytest
 
 from sslens.headless import workplace as places
+from sslens.headless.stopping import stoppable
 from sslens.headless.workplace import workplace
 
 HOLD = """import sys, time
+from sslens.headless.stopping import stoppable
 from sslens.headless.workplace import workplace
-with workplace() as folder:
-    print(folder, flush=True)
-    time.sleep(60)"""
+try:
+    with stoppable(), workplace() as folder:
+        print(folder, flush=True)
+        time.sleep(60)
+except KeyboardInterrupt as stopped:
+    sys.exit(128 + stopped.args[0])"""
 
 
 @pytest.fixture
@@ -64,7 +69,7 @@ def test_a_folder_made_just_now_is_left_to_its_maker(temporary, monkeypatch):
 
 
 def test_an_exception_leaves_no_folder_and_the_signals_as_they_were(temporary):
-    with pytest.raises(ZeroDivisionError), workplace():
+    with pytest.raises(ZeroDivisionError), stoppable(), workplace():
         1 / 0  # noqa: B018 - it is to raise
     assert list(temporary.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

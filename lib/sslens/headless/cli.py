@@ -1,13 +1,9 @@
 """The command ``sslens``. Everything heavy is imported by the command that needs it, so that help comes at once."""
 
 import keyword
-import os
 import re
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -15,6 +11,7 @@ import click
 
 from sslens.headless.runs_cli import runs
 from sslens.headless.shown import harmless, short
+from sslens.headless.stopping import stoppable
 
 NOTEBOOK, STUDY = Path("notebooks/_template.ipynb"), Path("lib/sslens/studies/_template.py")
 """What ``sslens new`` copies, in a checkout."""
@@ -37,27 +34,6 @@ class _Commands(click.Group):
                 raise
             click.echo(f"error: {harmless(error)}", err=True)
             ctx.exit(2)
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Inside, Ctrl-C, SIGTERM and a closed terminal clear away what was begun; a second one does not wait for that."""
-    before = {}
-
-    def stop(number: int, _: object) -> None:
-        for each in before:
-            signal.signal(each, lambda again, _: os._exit(128 + again))
-        raise KeyboardInterrupt(number)
-
-    here = threading.current_thread() is threading.main_thread()  # only there signals can be met
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if here else ():
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,7 +59,7 @@ def run(notebook: str, parameters: tuple[tuple[str, str], ...], *, timeout: int,
     names = [name for name, _ in parameters]
     if len(set(names)) < len(names):
         raise InputError("-p", names, "given once per name")
-    with _stoppable(), Screen(Path(notebook).stem) as screen:
+    with stoppable(), Screen(Path(notebook).stem) as screen:
         record = run_notebook(notebook, dict(parameters), timeout=timeout, progress=screen, **options)
     if record.note:
         click.echo(harmless(record.note), err=True)
@@ -173,7 +149,7 @@ def notebooks(to: str) -> None:
     """Copy the notebooks into a folder of your own."""
     from sslens.headless.copy_notebooks import copy_notebooks
 
-    with _stoppable():
+    with stoppable():
         copies = copy_notebooks(Path(to))
     for path in copies:
         click.echo(short(path))
@@ -193,7 +169,7 @@ def freeze(names: tuple[str, ...], *, check: bool, reference: bool) -> None:
     if check:
         sys.exit(any([_say_what_is_stale(path) for path in paths]))
     for path in paths:
-        with _stoppable(), Screen(path.stem) as screen:
+        with stoppable(), Screen(path.stem) as screen:
             changed = freeze_notebook(path, lesson=not reference, progress=screen)
         click.echo("\n".join(f"{short(each)}: changed" for each in changed) or f"{short(path)}: as it was")
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import nbformat
 from filelock import Timeout
 from nbformat import NotebookNode
+from papermill.execute import ERROR_MARKER_TAG
 
 from sslens.headless.attempt import PATIENCE, Attempt, Progress, Request, execute
 from sslens.headless.commit import of_the_checkout
@@ -26,7 +27,7 @@ from sslens.types import DamagedFile, InputError, Range, checked
 
 LONGEST = 7 * 24 * 3600
 """Seconds that a cell may be given."""
-BREATH = 2000
+LONGEST_REASON = 2000
 """Characters of a reason: what a program says of its failure may have no end."""
 
 
@@ -73,7 +74,10 @@ def run_notebook(  # noqa: PLR0913 - what the command line offers, a word for ea
             attempt = Attempt(request, staging, seconds)
             reason = execute(attempt, progress)
             return _kept(
-                attempt, hidden(reason[:BREATH], staging), place=place, known={"identity": identity, "note": note}
+                attempt,
+                hidden(reason[:LONGEST_REASON], staging),
+                place=place,
+                known={"identity": identity, "note": note},
             )
 
 
@@ -222,7 +226,7 @@ def _tidied(attempt: Attempt) -> NotebookNode:
         cell.metadata = nbformat.from_dict(hidden_within(cell.metadata, attempt.staging))
         if outputs_of(cell):
             cell.outputs = [nbformat.from_dict(hidden_within(output, attempt.staging)) for output in cell.outputs]
-        if INJECTED in tags(cell) or "papermill-error-cell-tag" in tags(cell):
+        if {INJECTED, ERROR_MARKER_TAG} & set(tags(cell)):
             cell.source = hidden(cell.source, attempt.staging)
     write_atomic(attempt.executed, nbformat.writes(notebook) + "\n")
     return notebook

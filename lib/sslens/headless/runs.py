@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from sslens.claims import NOT_TESTED, UNDER_REVIEW, WORDS
 from sslens.headless.record import FAILED, LATEST, RunRecord, stored_run
 from sslens.runtime import data_root
 from sslens.store import MANIFEST
@@ -142,8 +143,8 @@ def outcome(verdict: Mapping[str, Any]) -> str:
     >>> outcome({"holds": True, "mean": 0.25, "low": 0.2, "high": 0.3, "n": 3})
     'holds: 0.25 [0.2, 0.3], n 3'
     """
-    words: dict[Any, str] = {True: "holds", False: "does not hold"}
-    word = words.get(verdict.get("holds"), "undecided")
+    word = NOT_TESTED if verdict.get("untested") else WORDS.get(verdict.get("holds"), WORDS[None])
+    word = f"{UNDER_REVIEW} (now {word})" if verdict.get("under_review") else word
     mean, low, high = (verdict.get(name) for name in ("mean", "low", "high"))
     spread = "" if low is None or high is None else f" [{low!r}, {high!r}]"
     return f"{word}: {mean!r}{spread}, n {verdict.get('n')}"

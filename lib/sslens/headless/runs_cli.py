@@ -37,17 +37,19 @@ def list_runs(directory: str | None = None) -> None:
 
 
 def _row(each: Any) -> tuple[str, ...]:
+    from sslens.headless.table import counts
+
     run, name = each.run, harmless(each.folder.name)
     if run is None:
         return (name, "", "unreadable", "", harmless(each.trouble))
     started = run.started.replace("T", " ").removesuffix("+00:00")
-    return (name, harmless(started), run.status, f"{run.seconds:.0f} s", _counted(run) or harmless(run.reason))
-
-
-def _counted(run: Any) -> str:
-    words = {True: "hold", False: "do not", None: "undecided"}
-    outcomes = [words.get(verdict.get("holds")) for verdict in run.verdicts]
-    return ", ".join(f"{outcomes.count(word)} {word}" for word in words.values() if word in outcomes)
+    return (
+        name,
+        harmless(started),
+        run.status,
+        f"{run.seconds:.0f} s",
+        counts(run.verdicts) if run.verdicts else harmless(run.reason),
+    )
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

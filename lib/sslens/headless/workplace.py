@@ -1,10 +1,8 @@
-"""Temporary folders in which notebooks are executed, gone however their process ends."""
+"""Temporary folders in which notebooks are executed: gone with what was done there, or with the next one."""
 
 import os
 import shutil
-import signal
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,9 +18,7 @@ YOUNG = 60.0
 
 @contextmanager
 def workplace() -> Iterator[Path]:
-    """A temporary folder that is gone at the end, also of a process that is asked to end.
-
-    What a killed process could not remove is removed by the next one.
+    """A temporary folder that is gone at the end; what a killed process could not remove is removed by the next one.
 
     >>> with workplace() as folder:
     ...     _ = (folder / "note.txt").write_text("while it lasts")
@@ -34,7 +30,7 @@ def workplace() -> Iterator[Path]:
             _remove_if_left(left)
     made = tempfile.TemporaryDirectory(prefix=BEGINNING, ignore_cleanup_errors=True)
     # the system lets go of the lock with the process
-    with _ended_in_order(), made as folder, FileLock(Path(folder) / ".lock"):
+    with made as folder, FileLock(Path(folder) / ".lock"):
         yield Path(folder)
 
 
@@ -43,22 +39,3 @@ def _remove_if_left(folder: Path) -> None:
     if found.st_uid == os.getuid() and time.time() - found.st_mtime > YOUNG and not folder.is_symlink():
         with suppress(Timeout), FileLock(folder / ".lock", timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Inside, a process that is asked to end unwinds, so that kernels stop and temporary folders go."""
-
-    def unwind(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    numbers = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.getsignal(number) for number in numbers}
-    heard = [number for number, handler in before.items() if handler == signal.SIG_DFL]  # what is ignored stays so
-    for number in heard:
-        signal.signal(number, unwind)
-    try:
-        yield
-    finally:
-        for number in heard:
-            signal.signal(number, signal.SIG_DFL)

@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, fx, nn
 
 from sslens.measures.regions._exact.graph import Network, Walk
+from sslens.measures.regions._exact.trial import MADE
 from sslens.measures.regions.inputs import precision_of
 from sslens.types import InputError
 
@@ -12,10 +13,7 @@ CHUNK = 256
 """Samples that pass the network at a time."""
 TRIED = (-1e6, -1e-6, 1e-6, 1e6)
 """Where a fold is asked whether it has a flat piece."""
-CONSTANT = (
-    *(torch.zeros_like, torch.ones_like, torch.full_like),
-    *("new_zeros", "new_ones", "new_full", "new_tensor"),
-)
+CONSTANT = (torch.zeros_like, torch.ones_like, torch.full_like, *MADE)
 """What makes the same numbers of any input."""
 
 

@@ -5,7 +5,7 @@ import linecache
 import operator
 import traceback
 from collections.abc import Iterator
-from copy import copy, deepcopy
+from copy import copy
 from pathlib import Path
 from typing import Any, final
 
@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 from torch.nn.parameter import is_lazy
 
+from sslens.measures.regions.inputs import still
 from sslens.runtime import stream
 from sslens.types import InputError
 
@@ -304,10 +305,8 @@ def _unwrapped(net: nn.Module) -> nn.Module:
 
 
 def _copied(net: nn.Module) -> nn.Module:
-    """A float64 copy in eval mode. Weights that the older ``weight_norm`` has computed are kept as plain tensors."""
-    computed = [value for module in net.modules() for value in vars(module).values() if isinstance(value, Tensor)]
-    memo: dict[int, Any] = {id(each): each.detach().clone() for each in computed if each.grad_fn is not None}
-    copied = deepcopy(net, memo).double().eval().requires_grad_(requires_grad=False)
+    """A float64 copy in eval mode, in which tensors that are no parameters are float64 too, and nothing is wrapped."""
+    copied = still(net).requires_grad_(requires_grad=False)
     for module in list(copied.modules()):
         _in_precision(module)
         for name, child in module.named_children():
