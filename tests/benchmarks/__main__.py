@@ -1,5 +1,9 @@
-"""``python -m tests.benchmarks``: measure everything, show the table, keep it as JSON beside the runs."""
+"""``python -m tests.benchmarks [GROUP ...]``: measure, show the tables, keep them as JSON beside the runs.
 
+Without a group everything is measured; the lessons, each four times, take an hour or two of it.
+"""
+
+import argparse
 import json
 import os
 import platform
@@ -20,6 +24,7 @@ from tests.benchmarks import (
     augmentation,
     complexity,
     imports,
+    lessons,
     memory,
     neighbours,
     notebook,
@@ -32,40 +37,53 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.rows import Row
 
-GROUPS: dict[str, Callable[[], Iterator[Row]]] = {
-    "Training with augmentation, against the same step without": training.rows,
-    "Snapshots": snapshots.rows,
-    "Memory": memory.rows,
-    "Two views of 256 images, against kornia": augmentation.rows,
-    "Nearest neighbours, 20,000 x 128, 5,000 queries": neighbours.rows,
-    "Spectrum measures, against the decomposition each needs": spectra.rows,
-    "Exact partitions": partitions.rows,
-    "Zooming into a partition": zoom.rows,
-    "Local complexity, against a pass of its corners": complexity.rows,
-    "Imports, on top of torch": imports.rows,
-    "From kernel start to first figure, against a bare one": notebook.rows,
-    "The whole of notebook 10, from the cached bank": one_number.rows,
+GROUPS: dict[str, tuple[str, Callable[[], Iterator[Row]]]] = {
+    "training": ("Training with augmentation, against the same step without", training.rows),
+    "snapshots": ("Snapshots", snapshots.rows),
+    "memory": ("Memory", memory.rows),
+    "augmentation": ("Two views of 256 images, against kornia", augmentation.rows),
+    "neighbours": ("Nearest neighbours, 20,000 x 128, 5,000 queries", neighbours.rows),
+    "spectra": ("Spectrum measures, against the decomposition each needs", spectra.rows),
+    "partitions": ("Exact partitions", partitions.rows),
+    "zoom": ("Zooming into a partition", zoom.rows),
+    "complexity": ("Local complexity, against a pass of its corners", complexity.rows),
+    "imports": ("Imports, on top of torch", imports.rows),
+    "notebook": ("From kernel start to first figure, against a bare one", notebook.rows),
+    "one_number": ("The whole of notebook 10, from the cached bank", one_number.rows),
+    "lessons": ("Lessons: two cores against one, full cache against empty", lessons.rows),
 }
 REACHED = {True: "yes", False: "NO", None: "-"}
 
 
 def main() -> None:
     """Measure group by group; the tables come at the end, in one piece."""
+    chosen = _chosen()
     console, start, load = Console(), time.monotonic(), os.getloadavg()[0]
     console.width = max(console.width, 104)  # narrower, the last column would lose its words
     runtime.configure_torch("cpu")
     found: dict[str, list[Row]] = {}
-    for title, rows in GROUPS.items():
+    for title, rows in (GROUPS[name] for name in chosen):
         with console.status(f"{title} ({time.monotonic() - start:.0f} s so far)"):
             found[title] = list(rows())
     setting = _setting(load, time.monotonic() - start)
     for title, rows in found.items():
         console.print(_table(title, rows))
     console.print("\n" + _caption(setting))
-    place = runtime.data_root() / "runs" / "bench.json"
+    name = "-".join(["bench", *chosen]) if len(chosen) < len(GROUPS) else "bench"
+    place = runtime.data_root() / "runs" / f"{name}.json"
     kept = [{"group": title} | asdict(row) for title, rows in found.items() for row in rows]
     write_atomic(place, json.dumps({"setting": setting, "rows": kept}, indent=1, allow_nan=False) + "\n")
     console.print(f"kept in {place}", soft_wrap=True)
+
+
+def _chosen() -> list[str]:
+    """The groups named on the command line, or all of them."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Speed, as ratios.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"one or more of: {', '.join(GROUPS)}; or all")
+    groups = parser.parse_args().groups
+    if unknown := [name for name in groups if name not in GROUPS]:
+        parser.error(f"GROUP must be one of: {', '.join(GROUPS)}. Got {unknown[0]!r}.")
+    return groups or list(GROUPS)
 
 
 def _setting(load: float, seconds: float) -> dict[str, Any]:
