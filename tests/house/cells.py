@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
-from sslens.headless.notebook import code_cells, tags
+from sslens.headless.notebook import code_cells, exercise_of, tags
 
 LIBRARIES = {"sslens", "plotly", "ipywidgets", "torch"}
 BY_HAND = "by-hand"
@@ -39,6 +39,12 @@ def tagged(notebook: NotebookNode, tag: str) -> set[int]:
     return {number for number, cell in code(notebook) if tag in tags(cell)}
 
 
+def exercises(notebook: NotebookNode) -> dict[int, str]:
+    """Numbers of the code cells that are for a learner's answer, and the exercise of each."""
+    found = ((number, exercise_of(cell)) for number, cell in code(notebook))
+    return {number: name for number, name in found if name is not None}
+
+
 def is_plain_python(notebook: NotebookNode) -> Iterator[str]:
     """No magics, no shell: every code cell parses."""
     parsed = {number for number, _ in trees(notebook)}
@@ -46,13 +52,14 @@ def is_plain_python(notebook: NotebookNode) -> Iterator[str]:
 
 
 def is_short(notebook: NotebookNode) -> Iterator[str]:
-    """At most 120 lines of code, at most 12 in a cell; blank lines and comments are free."""
+    """At most 120 lines of code, at most 12 in a cell; blank lines and comments are free, exercises count by cell."""
     counts = {number: len(re.findall(r"^\s*[^\s#]", cell.source, re.MULTILINE)) for number, cell in code(notebook)}
     yield from (
         f"cell {number} has {count} lines of code, at most 12" for number, count in counts.items() if count > 12
     )
-    if sum(counts.values()) > 120:
-        yield f"{sum(counts.values())} lines of code, at most 120"
+    total = sum(count for number, count in counts.items() if number not in exercises(notebook))
+    if total > 120:
+        yield f"{total} lines of code, at most 120"
 
 
 def has_short_lines(notebook: NotebookNode) -> Iterator[str]:

@@ -3,18 +3,20 @@
 import ast
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from types import ModuleType
 
 from nbformat import NotebookNode
 
 from sslens.claims import Claim
 from sslens.headless.lesson import MARK
-from sslens.headless.notebook import question
+from sslens.headless.notebook import exercise_of, question
 from sslens.headless.parameters import declared
 from sslens.headless.table import counts
 from sslens.studies import outcomes
-from tests.house.cells import BY_HAND, imported, nodes, tagged
+from tests.house.cells import BY_HAND, exercises, imported, nodes, tagged, trees
 
 FIRST = "00_first_light"
 """The one notebook that may show a training loop."""
@@ -75,6 +77,56 @@ def trains_by_hand_in_the_first_alone(notebook: NotebookNode, study: ModuleType)
         yield f"cells {sorted(cells)} are tagged {BY_HAND}"
 
 
+def sets_its_exercises(notebook: NotebookNode, study: ModuleType) -> Iterator[str]:
+    """Of the study's exercises a task and two questions at least, each in a cell of its own; one more to discuss.
+
+    A study that makes none keeps its notebook's checks of old.
+    """
+    if not hasattr(study, "exercises"):
+        return
+    found, kinds = exercises(notebook), []
+    if sum(ast.unparse(node.value).startswith("study.exercises(") for node in _assigning(notebook, "exercises")) != 1:
+        yield "not one cell has 'exercises = study.exercises(...)'"
+    yield from (f"cells of {name}: {count}" for name, count in Counter(found.values()).items() if count > 1)
+    for number, tree in trees(notebook):
+        if number in found:
+            kinds.append(_kind(tree))
+            if not kinds[-1]:
+                yield f"cell {number} is no exercise without an answer: 'answer = None' or 'return None'"
+    yield from _frames_each_exercise(notebook)
+    if kinds.count("task") < 1 or kinds.count("question") < 2:
+        yield f"{kinds.count('task')} tasks and {kinds.count('question')} questions, at least 1 and 2"
+    if not any(cell.source.startswith("**To discuss**") for cell in notebook.cells if cell.cell_type == "markdown"):
+        yield "no cell begins with '**To discuss**'"
+
+
+def _assigning(notebook: NotebookNode, name: str) -> Iterator[ast.Assign]:
+    for _, node in nodes(notebook):
+        if isinstance(node, ast.Assign) and name in map(ast.unparse, node.targets):
+            yield node
+
+
+def _kind(tree: ast.Module) -> str:
+    """Whether a cell leaves room for the answer of a question or for the function of a task; neither: nothing."""
+    match tree.body:
+        case [ast.Assign([ast.Name("answer")], ast.Constant(None)), ast.Expr(ast.Call(args=[ast.Name("answer")]))]:
+            return "question"
+        case [ast.FunctionDef(name=name, body=[*_, ast.Return(ast.Constant(None))]), ast.Expr(ast.Call(args=[called]))]:
+            return "task" if ast.unparse(called) == name else ""
+        case _:
+            return ""
+
+
+def _frames_each_exercise(notebook: NotebookNode) -> Iterator[str]:
+    """Words with a number stand before the cell of each exercise."""
+    for before, cell in pairwise(notebook.cells):
+        name = exercise_of(cell)
+        if name and not (
+            before.cell_type == "markdown" and re.search(r"^(\*\*)?\d+[.):]", before.source, re.MULTILINE)
+        ):
+            yield f"before the cell of {name} stand no words with a number: '1. ...'"
+
+
 def concludes_its_claims(notebook: NotebookNode, study: ModuleType) -> Iterator[str]:
     """The verdicts of the lesson are about the study's claims, each of them once."""
     found = [verdict["quantity"] for verdict in notebook.metadata.get(MARK, {}).get("verdicts", [])]
@@ -84,7 +136,7 @@ def concludes_its_claims(notebook: NotebookNode, study: ModuleType) -> Iterator[
 
 
 WRITTEN = [asks_its_question, has_its_parameters, imports_no_other_study, judges_its_claims]
-WRITTEN += [trains_by_hand_in_the_first_alone]
+WRITTEN += [trains_by_hand_in_the_first_alone, sets_its_exercises]
 """Clauses for every notebook and its study."""
 EXECUTED = [concludes_its_claims]
 """Clauses for what is committed with its outputs."""

@@ -185,6 +185,19 @@ def test_a_good_notebook_passes(clause):
     assert list(clause(good())) == []
 
 
+ANSWERS = """def my_rank(z):
+    total = z.sum()
+    return None
+exercises["rank"].check(my_rank)"""
+
+
+def test_cells_of_exercises_are_short_but_do_not_count_for_the_whole():
+    many = changed(lambda book: book.cells.extend(new_code_cell(ANSWERS) for _ in range(40)))
+    assert list(cells.is_short(many)) == []
+    assert any("lines of code" in line for line in cells.is_short(with_source(3, "f()\n" * 12 + ANSWERS)))
+    assert len(cells.exercises(many)) == 40
+
+
 LOOP = """for step in range(20):
     loss = objective.loss(outputs(model, views))
     loss.backward()

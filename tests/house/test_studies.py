@@ -56,6 +56,24 @@ def notebook(*, title="Does it rise?", rate="float = 0.5", module="some_question
     return new_notebook(cells=cells, metadata={"sslens": {"verdicts": records(rise=True, fall=None)}})
 
 
+MADE = "exercises = study.exercises(runs)"
+ONE, TWO = (f'answer = None  # a number\nexercises["{name}"].check(answer)' for name in ("one", "two"))
+TASK = 'def my_rank(z):\n    return None  # your code\n\n\nexercises["by_hand"].check(my_rank)'
+
+
+def set_exercises(*, made=MADE, codes=(ONE, TWO, TASK), words="{}. How many?", end="**To discuss** Why?"):
+    """The notebook with exercises, and with some of their parts changed."""
+    book = notebook()
+    book.cells.append(new_code_cell(made))
+    for place, code in enumerate(codes, 1):
+        book.cells += [new_markdown_cell(words.format(place)), new_code_cell(code)]
+    book.cells.append(new_markdown_cell(end))
+    return book
+
+
+EXERCISED = {"exercises": lambda runs: runs}
+
+
 def records(**outcomes):
     """Verdicts as a lesson's metadata hold them."""
     return [{"quantity": name, "holds": holds} for name, holds in outcomes.items()]
@@ -95,6 +113,21 @@ NOTEBOOK_BREACHES = [
     (studies.judges_its_claims, notebook(judged=["rises", "falls", "sinks"]), study(), "judges sinks"),
     (studies.judges_its_claims, notebook(), study(CLAIMS=(RISES,)), "judges falls"),
     (studies.trains_by_hand_in_the_first_alone, by_hand(), study(), "cells [2] are tagged"),
+    *(
+        (studies.sets_its_exercises, set_exercises(**changes), study(**EXERCISED), said)
+        for changes, said in [
+            ({"made": "exercises = {}"}, "not one cell has"),
+            ({"codes": (ONE, TASK, TASK)}, "cells of by_hand: 2"),
+            ({"codes": (ONE, TASK)}, "1 tasks and 1 questions"),
+            ({"codes": (ONE, TWO)}, "0 tasks and 2 questions"),
+            ({"codes": (ONE.replace("None", "3"), TWO, TASK)}, "cell 4 is no exercise without an answer"),
+            ({"codes": (ONE, TWO, TASK.replace("None", "z"))}, "cell 6 is no exercise without an answer"),
+            ({"codes": (ONE, TWO, TASK.replace("(my_rank)", "(rank)"))}, "cell 6 is no exercise without an answer"),
+            ({"codes": (f"f()\n{ONE}", TWO, TASK)}, "cell 4 is no exercise without an answer"),
+            ({"words": "How many?"}, "before the cell of one stand no words with a number"),
+            ({"end": "Discuss."}, "no cell begins with '**To discuss**'"),
+        ]
+    ),
     (studies.concludes_its_claims, concluding(rise=True), study(), "concludes ['rise']"),
     (studies.concludes_its_claims, concluding(rise=True, fall=True, sink=True), study(), "'sink'"),
 ]
@@ -186,6 +219,12 @@ def test_a_study_may_judge_for_its_notebook_and_the_first_may_train():
     itself.cells[2].source += "\nconclude(*study.verdicts(found))"
     assert list(studies.judges_its_claims(itself, study())) == []
     assert list(studies.trains_by_hand_in_the_first_alone(by_hand(), study(NOTEBOOK=studies.FIRST))) == []
+
+
+def test_exercises_pass_and_a_study_without_any_is_left_alone():
+    assert list(studies.sets_its_exercises(set_exercises(), study(**EXERCISED))) == []
+    assert list(studies.sets_its_exercises(notebook(), study())) == []
+    assert list(studies.sets_its_exercises(notebook(), study(**EXERCISED))) != []
 
 
 def test_every_clause_and_rule_has_a_planted_breach():

@@ -117,6 +117,25 @@ def is_folded_source(cell: NotebookNode) -> bool:
             return False
 
 
+def exercise_of(cell: NotebookNode) -> str | None:
+    r"""Name of the exercise that a cell is for: its last line is ``exercises["name"].check(...)``; None of any other.
+
+    >>> exercise_of(nbformat.v4.new_code_cell('answer = None  # a number\nexercises["rank"].check(answer)'))
+    'rank'
+    """
+    try:
+        last = ast.parse(cell.source if cell.cell_type == "code" else "").body[-1:]
+    except (SyntaxError, ValueError):
+        return None
+    match last:
+        case [
+            ast.Expr(ast.Call(ast.Attribute(ast.Subscript(ast.Name("exercises"), ast.Constant(str(name))), "check")))
+        ]:
+            return name
+        case _:
+            return None
+
+
 def question(notebook: NotebookNode) -> str:
     """What a notebook asks: the title in its first cell.
 

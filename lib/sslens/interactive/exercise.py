@@ -1,4 +1,4 @@
-"""Exercises: an answer is held against what the notebook itself measured."""
+"""The check of old; it goes as soon as every notebook has its exercises from ``sslens.exercises``."""
 
 from collections.abc import Sequence
 from numbers import Real

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, final
 
+import torch
 from xarray import DataArray
 
 from sslens.claims import Claim
+from sslens.exercises import Exercises, Question, Task
+from sslens.measures.spectrum import rankme
 from sslens.objectives import OBJECTIVES
 from sslens.runtime import PROFILES
 from sslens.statistics import ratio
 from sslens.studies.study import Verdicts, from_namespace, outcomes, stated
 from sslens.train import Config, Runs
-from sslens.types import OneOf, Range, checked_dataclass
+from sslens.types import Features, OneOf, Range, Scalar, checked_dataclass
 
 NOTEBOOK = "_template"
 QUESTION = "Does the spectrum of a fresh encoder narrow before it widens?"
@@ -43,9 +46,40 @@ def runs(setting: Setting) -> Runs:
     return Runs.of(configs(setting), seeds=setting.seeds, label="fresh encoders")
 
 
-def narrowest_step(rank: DataArray) -> int:
-    """The step at which the rank is lowest, in the mean over seeds: the answer to the first exercise."""
-    return int(rank.isel(run=0).mean("seed", skipna=False).idxmin("step"))
+def exercises(rank: DataArray) -> Exercises:
+    """Two questions that the figure answers, and RankMe to be written by hand."""
+    mean = rank.isel(run=0).mean("seed", skipna=False)
+    return Exercises(
+        Question(
+            "narrowest",
+            int(mean.idxmin("step")),
+            hints=("The thick line is the mean over seeds.", "rank.mean('seed') holds its numbers, step by step."),
+            solution="The mean over seeds is lowest at step {truth}: rank.mean('seed').idxmin('step').",
+        ),
+        Question(
+            "recovered",
+            float(mean[-1] / mean[0]),
+            hints=("Both ranks are those of the mean over seeds.", "The first step is 0, the last one ends the curve."),
+            solution="The last rank is {truth} times the first: what the first steps took has come back, or more.",
+        ),
+        Task(
+            "by_hand",
+            like=rankme,
+            cases={
+                "four directions alike": (torch.eye(4, device="cpu"),),
+                "one direction": (torch.ones(6, 3, device="cpu"),),
+            },
+            hints=("torch.linalg.svdvals(z) are the singular values.", "Shares sum to 1: divide by the sum."),
+            solution=rankme_by_hand,
+        ),
+    )
+
+
+def rankme_by_hand(z: Features) -> Scalar:
+    """RankMe: exp of the entropy of the singular values, as shares."""
+    values = torch.linalg.svdvals(z)
+    shares = values / values.sum() + 1e-7
+    return torch.exp(-(shares * shares.log()).sum())
 
 
 def _recovery(rank: DataArray) -> DataArray:
