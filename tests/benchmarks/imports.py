@@ -11,7 +11,7 @@ ROUNDS, AIM = 5, 0.8
 NOTEBOOK = """
 from sslens import figures
 from sslens.claims import conclude, receipt
-from sslens.interactive import check, explore
+from sslens.interactive import explore
 from sslens.measures import collapse, probe, spectrum
 from sslens.studies import first_light"""
 OURS = {

@@ -78,11 +78,9 @@ def trains_by_hand_in_the_first_alone(notebook: NotebookNode, study: ModuleType)
 
 
 def sets_its_exercises(notebook: NotebookNode, study: ModuleType) -> Iterator[str]:
-    """Of the study's exercises a task and two questions at least, each in a cell of its own; one more to discuss.
-
-    A study that makes none keeps its notebook's checks of old.
-    """
+    """Of the study's exercises a task and two questions at least, each in a cell of its own; one more to discuss."""
     if not hasattr(study, "exercises"):
+        yield "the study makes no exercises"
         return
     found, kinds = exercises(notebook), []
     if sum(ast.unparse(node.value).startswith("study.exercises(") for node in _assigning(notebook, "exercises")) != 1:

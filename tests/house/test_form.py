@@ -26,6 +26,8 @@ EXCEPTIONS = {
     ): "agreed signature of what predicts labels: known features, known labels, queries",
     ("keyword_only", "sslens.measures.probe.ridge.classify_by_ridge"): "as knn",
     ("keyword_only", "sslens.measures.probe.nearest_mean.classify_by_nearest_mean"): "as knn",
+    ("keyword_only", "sslens.studies.how_white_layers.classify_by_tuned_ridge"): "as knn",
+    ("keyword_only", "sslens.studies.how_white_layers.sides"): "a run, its features, and what is read from them",
     ("keyword_only", "sslens.datasets.cache.cached"): "where, under which key, and how it is made: read in this order",
     ("keyword_only", "sslens.datasets.cache.usable"): "the words of InputError, in its order",
     ("keyword_only", "sslens.measures.regions.enumeration.partition"): "agreed signature: net, plane, domain",

@@ -40,6 +40,7 @@ def study(**changes):
     made = ModuleType("sslens.studies.some_question")
     parts = {"NOTEBOOK": "12_some_question", "QUESTION": "Does it rise?", "Setting": Setting}
     parts |= {"rises": RISES, "falls": FALLS, "CLAIMS": (RISES, FALLS), "answer": answer}
+    parts |= {"exercises": lambda runs: runs}
     vars(made).update(parts | changes)
     return made
 
@@ -69,9 +70,6 @@ def set_exercises(*, made=MADE, codes=(ONE, TWO, TASK), words="{}. How many?", e
         book.cells += [new_markdown_cell(words.format(place)), new_code_cell(code)]
     book.cells.append(new_markdown_cell(end))
     return book
-
-
-EXERCISED = {"exercises": lambda runs: runs}
 
 
 def records(**outcomes):
@@ -114,7 +112,7 @@ NOTEBOOK_BREACHES = [
     (studies.judges_its_claims, notebook(), study(CLAIMS=(RISES,)), "judges falls"),
     (studies.trains_by_hand_in_the_first_alone, by_hand(), study(), "cells [2] are tagged"),
     *(
-        (studies.sets_its_exercises, set_exercises(**changes), study(**EXERCISED), said)
+        (studies.sets_its_exercises, set_exercises(**changes), study(), said)
         for changes, said in [
             ({"made": "exercises = {}"}, "not one cell has"),
             ({"codes": (ONE, TASK, TASK)}, "cells of by_hand: 2"),
@@ -189,7 +187,7 @@ def test_every_notebook_has_a_study_and_every_study_a_notebook():
 
 @pytest.mark.parametrize("clause", studies.WRITTEN + studies.EXECUTED)
 def test_a_good_notebook_passes(clause):
-    assert list(clause(notebook(), study())) == []
+    assert list(clause(set_exercises(), study())) == []
 
 
 @pytest.mark.parametrize("rule", studies.RULES)
@@ -221,10 +219,12 @@ def test_a_study_may_judge_for_its_notebook_and_the_first_may_train():
     assert list(studies.trains_by_hand_in_the_first_alone(by_hand(), study(NOTEBOOK=studies.FIRST))) == []
 
 
-def test_exercises_pass_and_a_study_without_any_is_left_alone():
-    assert list(studies.sets_its_exercises(set_exercises(), study(**EXERCISED))) == []
-    assert list(studies.sets_its_exercises(notebook(), study())) == []
-    assert list(studies.sets_its_exercises(notebook(), study(**EXERCISED))) != []
+def test_exercises_pass_and_a_study_or_a_notebook_without_any_does_not():
+    assert list(studies.sets_its_exercises(set_exercises(), study())) == []
+    assert list(studies.sets_its_exercises(notebook(), study())) != []
+    bare = study()
+    del bare.exercises
+    assert list(studies.sets_its_exercises(set_exercises(), bare)) == ["the study makes no exercises"]
 
 
 def test_every_clause_and_rule_has_a_planted_breach():

@@ -1,7 +1,6 @@
-"""Hands, in JupyterLab: controls that recompute a figure, exercises, sources to unfold."""
+"""Hands, in JupyterLab: controls that recompute a figure, sources to unfold."""
 
 from sslens.interactive.controls import Zoom, explore
-from sslens.interactive.exercise import check
 from sslens.interactive.source import show_source
 
-__all__ = ["Zoom", "check", "explore", "show_source"]
+__all__ = ["Zoom", "explore", "show_source"]
