@@ -1,5 +1,6 @@
 """Judgement: a claim as something that is measured, the verdict over repetitions, and what is kept of both."""
 
+from sslens.claims.conclusion import Conclusion, conclude
 from sslens.claims.judgement import (
     MARKS,
     NOT_TESTED,
@@ -8,9 +9,7 @@ from sslens.claims.judgement import (
     WIDTH,
     WORDS,
     Claim,
-    Conclusion,
     Verdict,
-    conclude,
 )
 from sslens.claims.receipt import digest, receipt
 

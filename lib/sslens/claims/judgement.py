@@ -203,8 +203,8 @@ class Verdict:
         >>> Verdict(claim, Interval(0.2, 0.1, 0.3, 5), "").line()
         '~ under review (now holds): Rank falls. (rank ratio 0.2, [0.1, 0.3] over 5 seeds; claimed < 0.5)'
         """
-        details = [self.untested, *self._details()] if self.untested else self._details()
-        return f"{self._sentence()} ({'; '.join(details)})"
+        details = [self.untested, *self.details()] if self.untested else self.details()
+        return f"{self.label}: {self.claim.sentence} ({'; '.join(details)})"
 
     def paragraph(self) -> str:
         """The same for a notebook: the sentence, and below it what was found, in lines that no cell breaks.
@@ -217,9 +217,9 @@ class Verdict:
           claimed < 0.5; digits
         """
         # numbers stand in lines of their own, which no digit more or less breaks elsewhere: the checks compare lines
-        sentence = textwrap.wrap(self._sentence(), WIDTH, subsequent_indent="  ")
+        sentence = textwrap.wrap(f"{self.label}: {self.claim.sentence}", WIDTH, subsequent_indent="  ")
         reason = textwrap.wrap(self.untested, WIDTH, initial_indent="  ", subsequent_indent="  ")
-        return "\n".join([*sentence, *reason, *(f"  {detail}" for detail in self._details())])
+        return "\n".join([*sentence, *reason, *(f"  {detail}" for detail in self.details())])
 
     def record(self) -> dict[str, Any]:
         """The verdict as plain JSON values, its line among them; what is no finite number becomes null."""
@@ -232,13 +232,23 @@ class Verdict:
         state = {"untested": self.untested, "exact": claim.exact, "under_review": claim.under_review}
         return words | found | state | numbers | {"line": self.line()}
 
-    def _sentence(self) -> str:
-        mark, word = (UNTESTED if self.untested else MARKS[self.holds]), self.outcome
-        if self.claim.under_review:
-            mark, word = REVIEWED, f"{UNDER_REVIEW} (now {self.outcome})"
-        return f"{mark} {word}: {self.claim.sentence}"
+    @property
+    def label(self) -> str:
+        """The mark and the word of what came of the claim.
 
-    def _details(self) -> list[str]:
+        >>> Claim("Rank falls.", source="", quantity="rank ratio", below=0.5).judge([0.1, 0.2, 0.11]).label
+        '✓ holds'
+        """
+        if self.claim.under_review:
+            return f"{REVIEWED} {UNDER_REVIEW} (now {self.outcome})"
+        return f"{UNTESTED if self.untested else MARKS[self.holds]} {self.outcome}"
+
+    def details(self) -> list[str]:
+        """What was measured, what could have been seen of an open verdict, what was claimed: a line each.
+
+        >>> Claim("Rank falls.", source="", quantity="rank ratio", below=0.5).judge([0.1, 0.2, 0.11]).details()
+        ['rank ratio 0.137, [-0.000149, 0.273] over 3 seeds', 'claimed < 0.5']
+        """
         claimed = f"claimed {self.claim.bound}" + (f"; {self.setting}" if self.setting else "")
         measured = [f"{self.claim.quantity} {self._spread()}"] if math.isfinite(self.interval.mean) else []
         return [*measured, *filter(None, [self._power()]), claimed]
@@ -278,50 +288,3 @@ class Verdict:
         """Whether all repetitions gave the same number, but for rounding."""
         near = SCALES[self.claim.scale].near(self.interval.low, self.interval.high)
         return near and not self.claim.exact and not self.ranks
-
-
-@final
-@dataclass(frozen=True)
-class Conclusion:
-    """The verdicts of a notebook, shown as a paragraph each; the numbers travel beside the text for the checks.
-
-    >>> claim = Claim("Rank falls.", source="Paper 2023", quantity="rank ratio", below=0.5)
-    >>> Conclusion((claim.judge([0.1, 0.11], setting="digits"),))
-    ✓ holds: Rank falls.
-      rank ratio 0.105, [0.0415, 0.169] over 2 seeds
-      claimed < 0.5; digits
-    """
-
-    verdicts: tuple[Verdict, ...]
-    relative: float = 1e-3
-    absolute: float = 1e-6
-
-    def __repr__(self) -> str:
-        return "\n".join(verdict.paragraph() for verdict in self.verdicts)
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for verdict in self.verdicts:
-            record = verdict.record()
-            name = record["quantity"]
-            values |= {name: record["mean"]} | {f"{name}.{key}": record[key] for key in ("low", "high", "n", "holds")}
-            if record["holds"] is None and record["detectable"] is not None:
-                values[f"{name}.detectable"] = record["detectable"]
-        tolerance = {"relative": self.relative, "absolute": self.absolute}
-        return {"text/plain": repr(self), RESULT: {"values": values, "tolerance": tolerance}}
-
-
-def conclude(*verdicts: Verdict) -> Conclusion:
-    """Gather a notebook's verdicts; as the last expression of a cell they are shown and recorded.
-
-    Raises:
-        InputError: no verdict, or two about the same quantity.
-
-    >>> claim = Claim("Collapse shows in the rank.", source="Paper 2023", quantity="rank ratio", below=0.5)
-    >>> len(conclude(claim.judge([0.10, 0.12])).verdicts)
-    1
-    """
-    names = [verdict.claim.quantity for verdict in verdicts]
-    if not names or len(set(names)) < len(names):
-        raise InputError("verdicts", names, "at least one verdict, each about a quantity of its own")
-    return Conclusion(verdicts)

@@ -12,7 +12,8 @@ from typing import Any, cast
 
 from xarray import DataArray
 
-from sslens.claims.judgement import Claim, Conclusion
+from sslens.claims.conclusion import Conclusion
+from sslens.claims.judgement import Claim
 from sslens.fingerprint import of_function
 from sslens.runtime import canonical_json
 from sslens.store import save_arrays, write_atomic
