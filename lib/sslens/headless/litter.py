@@ -142,10 +142,10 @@ def _locks(folder: Path, *, pattern: str) -> Iterator[Litter]:
 
 
 def _parts(folder: Path) -> Iterator[Litter]:
-    """Files that were being written: those of a process that is no more."""
+    """Files, and folders of an import, that were being written: those of a process that is no more."""
     for path in folder.rglob(f"*{PART}"):
         named = OURS.fullmatch(path.name)
-        if named and path.is_file() and not (named["process"] and psutil.pid_exists(int(named["process"]))):
+        if named and not path.is_symlink() and not (named["process"] and psutil.pid_exists(int(named["process"]))):
             yield Litter(path, "written in part", weight(path), _lock_around(path))
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,29 @@ def key(config: Config) -> str:
     return _key(prepare(config))
 
 
+def provenance(config: Config, *, data: str) -> dict[str, Any]:
+    """What decides a run's numbers here besides its config: code, torch, device, threads, processor, its data's digest.
+
+    Raises:
+        InputError: a device that is not there.
+
+    >>> sorted(provenance(Config(), data="0" * 32))
+    ['code', 'data', 'device', 'processor', 'threads', 'torch']
+    """
+    code = fingerprint.of_modules(*modules_of(config))
+    return {"code": code, "data": data, **numerics(configure_torch(config.compute.device))}
+
+
+def name_of(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
+    """The key of a run from its config as JSON and its provenance.
+
+    >>> len(name_of(Config().to_json(), provenance(Config(), data="0" * 32)))
+    24
+    """
+    content = canonical_json([dict(config), dict(provenance)])
+    return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+
 def modules_of(config: Config) -> tuple[str, ...]:
     """The modules that decide a run's numbers, before what they import: the loop, and those of the config's parts.
 
@@ -139,13 +162,11 @@ def _snapshot_at(trace: Trace, index: int) -> Snapshot:
 
 
 def _provenance(setup: Setup) -> dict[str, Any]:
-    code = fingerprint.of_modules(*modules_of(setup.config))
-    return {"code": code, "data": setup.digest, **numerics(configure_torch(setup.config.compute.device))}
+    return provenance(setup.config, data=setup.digest)
 
 
 def _key(setup: Setup) -> str:
-    content = canonical_json([setup.config.to_json(), _provenance(setup)])
-    return hashlib.sha256(content.encode()).hexdigest()[:24]
+    return name_of(setup.config.to_json(), _provenance(setup))
 
 
 def _place(setup: Setup) -> Path:
