@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pandas
 import plotly.graph_objects as go
 import pytest
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from plotly.offline import get_plotlyjs
 from xarray import DataArray
@@ -15,6 +16,7 @@ from xarray import DataArray
 from sslens.figures.theme import PLOTLY
 from sslens.headless.outputs import WIDGET
 from sslens.headless.report import with_pictures, write_report
+from sslens.headless.report._described import described
 from sslens.headless.report.pictures import LARGEST
 
 HOSTILE = [
@@ -403,3 +405,26 @@ def test_headings_can_be_reached_by_keyboard_and_by_link(tmp_path):
     assert '<h2 id="So-it-is">' in page
     contents = page.split("<nav")[1].split("</nav>")[0]
     assert re.findall(r'href="#([^"]*)">([^<]*)', contents) == [("Why%3F", "Why?"), ("So-it-is", "So it is")]
+
+
+def test_a_figure_is_there_in_words(tmp_path):
+    title = 'Does <b>it</b> "rise"?<br><span style="color:red">thin: seeds</span>'
+    layout = {"title": {"text": title}, "xaxis": {"title": {"text": "step"}}, "yaxis2": {"title": "a < b"}}
+    traces = [{"name": "simclr"}, {"name": "simclr"}, {"y": [1]}, {"name": "vicreg"}]
+    page = written(tmp_path, new_code_cell("1", outputs=[displayed(**{PLOTLY: {"data": traces, "layout": layout}})]))
+    (figure,) = BeautifulSoup(page, "html.parser").select(".sslens-figure")
+    said = 'Figure: Does it "rise"?; thin: seeds. Across: step. Up: a < b. Shown: simclr, vicreg.'
+    assert (figure["role"], figure["aria-label"]) == ("figure", said)
+
+
+@pytest.mark.parametrize(
+    "figure", [{}, {"data": 3, "layout": []}, {"data": [None], "layout": {"title": None, "xaxis": 3}}]
+)
+def test_a_figure_of_any_program_is_described_without_trouble(figure):
+    assert described(figure) == "Figure: without a title."
+
+
+def test_cells_are_no_stops_for_the_tabulator(tmp_path):
+    page = written(tmp_path, new_markdown_cell("# Why?"), new_code_cell("1", outputs=[displayed(plain="1")]))
+    stops = re.findall(r'<[^>]*class="([^"]*)"[^>]*tabindex="0"', page)
+    assert page.count("jp-Cell-inputWrapper") > 1 and not [each for each in stops if "jp-Cell" in each]

@@ -78,7 +78,11 @@ def _name_picture(element: Tag) -> None:
 
 
 def _cleaned(html: str) -> str:
-    everywhere = {"*": ["class", "id", "title", "align", "style"], "details": ["open"], "ol": ["start", "type"]}
+    everywhere = {
+        "*": ["class", "id", "title", "align", "style", "aria-hidden"],
+        "details": ["open"],
+        "ol": ["start", "type"],
+    }
     cells = {"td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
     links = {
         "a": lambda _, name, value: _of_link(name, value),

@@ -30,7 +30,8 @@ TEMPLATE = f"""\
 {{%- endblock -%}}
 {{%- block data_priority scoped -%}}
 {{%- if '{PLOTLY}' in output.data -%}}
-<div class="sslens-figure"><div class="plotly-graph-div"></div>
+<div class="sslens-figure" role="figure" aria-label="{{{{ output.data['{PLOTLY}'] | described }}}}">
+<div class="plotly-graph-div"></div>
 <script type="application/json">{{{{ output.data['{PLOTLY}'] | figure }}}}</script></div>
 {{%- elif output.data.keys() | select('in', resources.shown) | list -%}}{{{{ super() }}}}{{%- endif -%}}
 {{%- endblock -%}}
@@ -63,7 +64,7 @@ main { max-width: 1000px; margin: 0 auto; padding: 32px 24px 80px; }
 .jp-RenderedHTMLCommon blockquote { border-left: 4px solid #0072b2; background: #f3f8fc; }
 .jp-RenderedHTMLCommon blockquote { padding: 6px 16px; margin: 12px 0; }
 .jp-InputArea-editor { background: #f6f8fa; border: 1px solid #e3e8ed; border-radius: 6px; }
-.jp-InputArea-editor .highlight pre { font-size: 13px; line-height: 1.5; padding: 8px 12px; }
+.jp-InputArea-editor .highlight pre { font-size: 13px; line-height: 1.5; padding: 8px 12px; overflow-x: auto; }
 .jp-OutputArea-child { display: block; }
 .jp-OutputArea-output { display: block; padding: 6px 0; overflow-x: auto; }
 .jp-OutputArea-output pre { font-size: 13px; line-height: 1.5; padding: 4px 12px; overflow-x: auto; }
@@ -77,6 +78,19 @@ main { max-width: 1000px; margin: 0 auto; padding: 32px 24px 80px; }
 .jp-RenderedHTMLCommon img { max-width: 100%; height: auto; }
 .jp-RenderedHTMLCommon a { color: #0b5cad; }
 .jp-RenderedHTMLCommon.jp-RenderedHTML pre { font: 13px/1.5 monospace; overflow-x: auto; }
+table.sslens-verdicts { display: table; table-layout: auto; width: 100%; }
+table.sslens-verdicts caption { caption-side: bottom; text-align: left; color: #57606a; padding: 8px 4px; }
+table.sslens-verdicts th, table.sslens-verdicts td { vertical-align: top; padding: 10px 8px; }
+table.sslens-verdicts tbody th { width: 7.5em; }
+.jp-RenderedHTMLCommon.jp-RenderedHTML .sslens-verdicts pre { line-height: 1.25; margin: 0 0 6px; padding: 0; }
+.jp-RenderedHTMLCommon.jp-RenderedHTML .sslens-verdicts pre { background: none; }
+@media (max-width: 700px) {
+  table.sslens-verdicts, .sslens-verdicts tbody, .sslens-verdicts tr { display: block; }
+  table.sslens-verdicts tbody th, table.sslens-verdicts td, .sslens-verdicts caption { display: block; width: auto; }
+  table.sslens-verdicts thead { position: absolute; left: -10000px; }
+  table.sslens-verdicts th, table.sslens-verdicts td { padding: 4px; }
+  table.sslens-verdicts tr { border-bottom: 1px solid #d8dee4; padding: 8px 0; }
+}
 li.sslens-task { list-style: none; margin-left: -1.3em; }
 .sslens-note { color: #57606a; font-style: italic; }
 #sslens-contents { position: absolute; left: -10000px; }
@@ -84,6 +98,8 @@ li.sslens-task { list-style: none; margin-left: -1.3em; }
 #sslens-contents a { display: block; color: #0b5cad; font: 15px/1.8 system-ui, Helvetica, Arial, sans-serif; }
 :focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
 math { font-size: 1.08em; }
+:has(> math[display="block"]) { overflow-x: auto; }
+summary code { overflow-wrap: anywhere; }
 math[display="block"] { margin: 10px 0; }
 math [mathvariant^="bold"] { font-weight: bold; }
 math mtd[columnalign="left"] { text-align: left; }

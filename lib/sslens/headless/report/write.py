@@ -27,6 +27,7 @@ from sslens.figures.theme import CONFIG, PLOTLY
 from sslens.headless.frames import last_frame
 from sslens.headless.notebook import outputs_of
 from sslens.headless.outputs import WIDGET, lasting_outputs
+from sslens.headless.report._described import described
 from sslens.headless.report._formulas import Formulas
 from sslens.headless.report._markdown import to_html
 from sslens.headless.report._sanitise import harmless
@@ -37,6 +38,8 @@ from sslens.store import write_atomic
 SHOWN = [PLOTLY, "text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
 """MIME types in order of preference; widgets and scripts are not among them."""
 SHARED = "plotly.min.js"
+STOP = '<div class="jp-Cell-inputWrapper" tabindex="0">'
+"""How nbconvert begins each cell."""
 QUIET = logging.getLogger(__name__)
 QUIET.setLevel(logging.ERROR)  # a picture without alternative text is no matter for the terminal
 
@@ -73,6 +76,7 @@ def write_report(notebook: NotebookNode, path: Path, *, shared: bool = False) ->
     about["source"] = Markup(f' src="{SHARED}"' if figures and shared else "")
     html, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": path.stem}} | about)
     html = html.replace(CONTENTS, page.contents(), 1)
+    html = html.replace(STOP, STOP.replace(' tabindex="0"', ""))  # cells are no stops on the way of the tabulator
     html = html.replace(LIBRARY, get_plotlyjs() if figures and not shared else "", 1)
     if figures and shared:
         library = path.with_name(SHARED)
@@ -103,6 +107,7 @@ class _Page:
             "shown_html": lambda html: Markup(self.formulas.typeset(harmless(html))),
             "shown_latex": lambda latex: Markup(self.formulas.typeset(escape(latex, quote=False))),
             "figure": _inert,
+            "described": lambda figure: Markup(escape(described(figure))),
         }
 
     def cleaned(self, html: object) -> str:
