@@ -5,14 +5,29 @@ import sys
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 
-from sslens.objectives import OBJECTIVES, CrossEntropy, NextCharacter, SimCLR, SimSiam, SquaredError, VICReg
+from sslens.objectives import (
+    OBJECTIVES,
+    CrossEntropy,
+    NextCharacter,
+    SelfDistillation,
+    SimCLR,
+    SimSiam,
+    SquaredError,
+    VICReg,
+    lowest,
+    lowest_nt_xent,
+)
+from sslens.objectives.self_distillation import Moments
 from sslens.objectives.vicreg import covariance, variance
 from sslens.types import Dimensions, InputError, Outputs
 
 N, K = 6, 4
 LABELS = torch.tensor([0, 3, 1, 2, 0, 1])
-GOLDEN_VICREG = {"invariance": 1.142116033294145, "variance": 5.857879638730931, "covariance": 0.7121556099753399}
+GOLDEN_VICREG = {"invariance": 1.142116033294145, "variance": 5.857879638730931, "covariance": 16 * 0.7121556099753399}
 
 
 def outputs(seed=0):
@@ -66,7 +81,7 @@ def slow_nt_xent(first, second, temperature):
 
 
 def slow_vicreg(first, second):
-    """Bardes et al. 2022, algorithm 1 with the released code's factors: weights 25, 25, 1."""
+    """Bardes et al. 2022, algorithm 1 with the released code's factors: weights 25, 25 and the default, 16."""
     x, y = first.tolist(), second.tolist()
     invariance = sum((a - b) ** 2 for row, other in zip(x, y, strict=True) for a, b in zip(row, other, strict=True))
     invariance /= N * K
@@ -78,7 +93,7 @@ def slow_vicreg(first, second):
         ]
         hinge += sum(max(0.0, 1 - math.sqrt(cov[k][k] + 1e-4)) for k in range(K)) / K / 2
         off += sum(cov[i][j] ** 2 for i in range(K) for j in range(K) if i != j) / K
-    return 25 * invariance + 25 * hinge + off
+    return 25 * invariance + 25 * hinge + 16 * off
 
 
 def test_simclr_is_nt_xent_of_the_paper():
@@ -103,6 +118,14 @@ def test_vicreg_golden_value_is_pinned():
     """The number of the slow formula above; the paper's sum over views would add the variance term once more."""
     terms = {name: term.item() for name, term in VICReg().terms(outputs()).items()}
     assert terms == pytest.approx(GOLDEN_VICREG, rel=1e-9)
+
+
+def test_vicregs_covariance_term_of_independent_rows_is_what_its_default_weight_makes_up_for():
+    """(k - 1) / (n - 1) on average: at the paper's k = 8192 and n = 2048 that is 16 times what it is at 64 and 256."""
+    draws = [torch.randn(256, 64, generator=torch.Generator().manual_seed(seed)).double() for seed in range(40)]
+    found = sum(covariance((z - z.mean(0)) / z.std(0)).item() for z in draws) / len(draws)
+    assert found == pytest.approx(63 / 255, rel=0.02)
+    assert VICReg().covariance == round((8191 / 2047) / (63 / 255))
 
 
 def test_vicreg_of_white_features_is_zero():
@@ -135,13 +158,15 @@ def test_the_loss_is_the_sum_of_its_terms(name):
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_gradients_are_right(name):
-    out, objective = given_to(name), made(name)
+    out, objective, state = given_to(name), made(name), None
 
     def loss(z):
-        return objective.loss(Outputs(out.representation, z, z * 1.1 + 0.1, z, LABELS, out.inputs))
+        return objective.loss(Outputs(out.representation, z, z * 1.1 + 0.1, z, LABELS, out.inputs), state)
 
     if name == "simsiam":
         objective = SimSiam(stop_gradient=False)
+    if name == "self_distillation":  # with a predictor that no batch moves, as no gradient passes through it
+        objective, state = SelfDistillation(stop_gradient=False, rate=1e-15), moments()
     assert torch.autograd.gradcheck(loss, out.embedding.clone().requires_grad_())
 
 
@@ -152,6 +177,77 @@ def test_stop_gradient_holds_the_target_still():
         SimSiam(stop_gradient=stopped).loss(Outputs(target, target, prediction, target)).backward()
         assert (target.grad is None) == stopped
         assert prediction.grad is not None
+
+
+def moments():
+    """Averages as some batches may have left them."""
+    state = Moments(K).double()
+    state.covariance += torch.eye(K) + 0.1
+    state.moment += torch.sin(torch.arange(K * K)).view(K, K)
+    state.seen.fill_(1)
+    return state
+
+
+def standardised(z):
+    return (z - z.mean(0)) / (z.var(0, correction=0) + 1e-5).sqrt()
+
+
+def test_self_distillation_predicts_by_the_ridge_regression_of_both_pairs_of_views():
+    """Scikit-learn's, on rows of unit length; then the cosines of its predictions with the standardised targets."""
+    out, penalty = outputs(), 0.7
+    z, t = ([standardised(view) for view in side] for side in (out.embedding, out.prediction))
+    rows, goals = (torch.cat([each / each.norm(dim=1, keepdim=True) for each in side]) for side in (z, t[::-1]))
+    alpha = penalty * float((rows.T @ rows).diagonal().mean())
+    oracle = Ridge(alpha=alpha, fit_intercept=False).fit(rows.numpy(), goals.numpy())
+    predicted = [oracle.predict(each.numpy()).tolist() for each in z]
+    pairs = [
+        (row, goal)
+        for p, side in zip(predicted, t[::-1], strict=True)
+        for row, goal in zip(p, side.tolist(), strict=True)
+    ]
+    expected = -sum(cosine(row, goal) for row, goal in pairs) / len(pairs)
+    held = Outputs(out.representation, out.embedding, out.embedding, out.prediction)
+    assert SelfDistillation(penalty=penalty).loss(held).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_self_distillation_keeps_moving_averages_and_lets_no_gradient_into_targets_and_predictor():
+    objective, out = SelfDistillation(rate=0.25), outputs()
+    state = objective.begin(Dimensions(K, K, 3, N, N), torch.Generator()).double()
+    other = Outputs(*(value.flip(2) for value in (out.representation, out.embedding, out.prediction, out.target)))
+    alone = []
+    for batch in (out, other):
+        fresh = Moments(K).double()
+        objective.after_step(batch, fresh)
+        objective.after_step(batch, state)
+        alone.append(fresh.covariance)
+    assert torch.allclose(state.covariance, 0.75 * alone[0] + 0.25 * alone[1], atol=1e-15)
+    assert torch.trace(state.covariance).item() == pytest.approx(1)
+    z, target = out.embedding.clone().requires_grad_(), out.target.clone().requires_grad_()
+    objective.loss(Outputs(z, z, z, target), state).backward()
+    assert z.grad.abs().sum() > 0 and target.grad is None
+    SelfDistillation(stop_gradient=False).loss(Outputs(z, z, z, target), state).backward()
+    assert target.grad.abs().sum() > 0
+
+
+@given(st.integers(2, 7), st.floats(0.05, 2.0), st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_nt_xent_never_falls_below_its_lowest_value_which_a_simplex_reaches(n, temperature, seed):
+    floor, objective = lowest_nt_xent(n, temperature=temperature), SimCLR(temperature=temperature)
+    z = torch.randn(2, n, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    assert objective.loss(Outputs(z, z, z, z)).item() >= floor - 1e-12
+    corners = (torch.eye(n, dtype=torch.float64) - 1 / n).expand(2, n, n)
+    best = objective.loss(Outputs(corners, corners, corners, corners)).item()
+    assert best == pytest.approx(floor, rel=1e-9, abs=1e-12)
+    assert lowest(objective, batch_size=n) == floor
+
+
+def test_the_lowest_value_of_any_other_loss_is_its_own():
+    assert [lowest(each, batch_size=9) for each in (SimSiam(), SelfDistillation(), VICReg())] == [-1, -1, 0]
+    for objective in (SimCLR(), SimSiam()):
+        with pytest.raises(InputError, match=r"images|batch_size"):
+            lowest(objective, batch_size=1)
+    with pytest.raises(InputError, match="temperature"):
+        lowest_nt_xent(5, temperature=0.0)
 
 
 COSINES = [SimCLR(temperature=0.5), SimSiam(stop_gradient=False)]
@@ -273,9 +369,9 @@ def test_the_loss_never_falls_below_the_lowest(name):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_those_without_a_state_have_none_and_need_none_after_a_step(name):
+def test_most_have_no_state_and_all_do_without_one(name):
     sizes = Dimensions(representation=4, embedding=K, classes=K, batch=N, samples=N)
-    assert made(name).begin(sizes, torch.Generator()) is None
+    assert (made(name).begin(sizes, torch.Generator()) is None) == (name != "self_distillation")
     assert made(name).after_step(given_to(name), None) is None
 
 

@@ -11,7 +11,7 @@ import torch
 
 from sslens import trace
 from sslens.encoders import Bottleneck
-from sslens.objectives import SimSiam
+from sslens.objectives import SelfDistillation, SimSiam
 from sslens.train import fit, prepare, record, replay
 from sslens.train.loop import TrainState
 from sslens.train.setup import begin
@@ -22,6 +22,7 @@ STATES = {
     "queue": ({"objective": Queued(), "momentum": 0.9}, "objective.rows"),
     "prototypes": ({"objective": Prototypes()}, "objective.weight"),
     "teacher": ({"objective": SimSiam(), "momentum": 0.9}, "model.target.0.1.weight"),
+    "averages": ({"objective": SelfDistillation(), "momentum": 0.9}, "objective.moment"),
     "predictor": ({"objective": SimSiam(), "predictor": DirectPredictor()}, "model.predictor.covariance"),
 }
 """What changes in a config, and one tensor of the state that must move."""

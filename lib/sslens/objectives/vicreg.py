@@ -20,6 +20,12 @@ class VICReg(Objective):
     Variant: the authors' code. The variance term is averaged over the two views (the paper's equation 6 adds them, a
     factor 2), and the invariance term is the mean over dimensions (the paper's equation 5 sums them, a factor k).
 
+    The authors' weights are 25, 25 and 1, at k = 8192 dimensions and n = 2048 images in a batch. The covariance term
+    alone changes with both: of n independent rows with white dimensions it is (k - 1) / (n - 1), so 4.0 there and 0.25
+    at k = 64 and n = 256, 16 times less, while the other two are means over dimensions. At weight 1 it is drowned by
+    them here: the dimensions stay copies of each other, and the network learns little. Hence the default of 16, the
+    factor itself, (8191 / 2047) / (63 / 255) = 16.2. ``VICReg(covariance=1.0)`` is the authors' number.
+
     >>> import torch
     >>> z = torch.zeros(2, 8, 4)
     >>> {name: round(term.item(), 2) for name, term in VICReg().terms(Outputs(z, z, z, z)).items()}
@@ -28,7 +34,7 @@ class VICReg(Objective):
 
     invariance: Weight = 25.0
     variance: Weight = 25.0
-    covariance: Weight = 1.0
+    covariance: Weight = 16.0
 
     def terms(self, outputs: Outputs, state: nn.Module | None = None) -> dict[str, Scalar]:
         """The three terms, each times its weight."""

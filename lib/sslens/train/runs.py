@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from xarray import DataArray
 
+from sslens.objectives import lowest
 from sslens.trace import Snapshot, Trace
 from sslens.train.cache import record_all, restore
 from sslens.train.config import Config
@@ -194,7 +195,8 @@ class Runs:
             loss = trace.loss()
             if not len(loss):
                 return float("nan")
-            left = loss - Config.of_json(trace.config).objective.lowest
+            config = Config.of_json(trace.config)
+            left = loss - lowest(config.objective, batch_size=config.optimisation.batch_size)
             return float((left / left[0] if above_lowest else loss)[max(snapshot.step - 1, 0)])
 
         return self._measured(of_loss, ("sample", "both"), "always", "loss left" if above_lowest else "loss")
