@@ -94,7 +94,8 @@ def test_options_reach_the_loader():
 
 
 def test_the_module_of_a_loader_is_the_one_that_makes_the_set():
-    expected = {name: f"sslens.datasets.{name}" for name in ("digits", "scattered_digits", "stl10", "languages")}
+    made = ("digits", "scattered_digits", "digit_pairs", "first_classes", "stl10", "languages")
+    expected = {name: f"sslens.datasets.{name}" for name in made}
     expected |= dict.fromkeys(("mnist", "fashion_mnist"), "sslens.datasets.mnist")
     expected |= dict.fromkeys(("cifar10", "cifar100"), "sslens.datasets.cifar")
     expected |= dict.fromkeys(("folder:/anywhere", "folder+skip:/anywhere"), "sslens.datasets.folder")

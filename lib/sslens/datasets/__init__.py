@@ -4,7 +4,7 @@ A new set is a file with a ``load`` of its own and one line in ``LOADERS``; its 
 parameters of that ``load``, each annotated with its type and range.
 """
 
-from sslens.datasets import cifar, digits, folder, languages, mnist, scattered_digits, stl10
+from sslens.datasets import cifar, digit_pairs, digits, first_classes, folder, languages, mnist, scattered_digits, stl10
 from sslens.datasets.label_noise import symmetric_label_noise
 from sslens.datasets.registry import Loader, Registry
 
@@ -14,6 +14,7 @@ LOADERS = Registry(
     {
         "scattered_digits": scattered_digits.load,
         "digits": digits.load,
+        "digit_pairs": digit_pairs.load,
         "mnist": mnist.mnist,
         "fashion_mnist": mnist.fashion_mnist,
         "cifar10": cifar.cifar10,
@@ -26,5 +27,7 @@ LOADERS = Registry(
 )
 """Name of each set and what loads it; the text after ``folder:`` is the path of a tree of images, and
 ``folder+skip:`` leaves out those of them that are damaged."""
+
+LOADERS["first_classes"] = first_classes.among(LOADERS)
 
 load, check_name, loader_module = LOADERS.load, LOADERS.check_name, LOADERS.loader_module
