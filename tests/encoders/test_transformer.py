@@ -6,14 +6,15 @@ import torch
 
 from sslens.datasets.languages import LENGTH, VOCABULARY, corpus, encode
 from sslens.encoders import Transformer, readings
+from sslens.encoders.transformer import GATES
 from sslens.runtime import initialisation
 from sslens.types import InputError
 
 
-@pytest.fixture(scope="module")
-def net():
+@pytest.fixture(scope="module", params=GATES)
+def net(request):
     with initialisation(1):
-        return Transformer(width=12, depth=2, heads=3).build((LENGTH,)).eval()
+        return Transformer(width=12, depth=2, heads=3, gate=request.param).build((LENGTH,)).eval()
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +42,12 @@ def layer_of_the_papers(w, x, heads):
             mixed[part] = sum(attention[head, i, j] * value[j][part] for j in range(i + 1))
         between = x[i] + w["mix.weight"] @ mixed
         gate = w["gate.weight"] @ normal(between, w["before_gates.weight"])
-        up = w["up.weight"] @ normal(between, w["before_gates.weight"])
         gates.append(gate)
-        after.append(between + w["down.weight"] @ (gate / (1 + np.exp(-gate)) * up))
+        if "up.weight" in w:  # SwiGLU
+            hidden = gate / (1 + np.exp(-gate)) * (w["up.weight"] @ normal(between, w["before_gates.weight"]))
+        else:
+            hidden = np.maximum(gate, 0)
+        after.append(between + w["down.weight"] @ hidden)
     return np.array(gates), attention, np.array(after)
 
 
@@ -104,6 +108,24 @@ def test_the_gates_are_their_weights_times_the_input_so_that_distances_to_them_m
     for reading in readings(net, ids):
         rank = torch.linalg.matrix_rank(torch.cat([reading.gate_weights.T, reading.gates.flatten(0, 1)]))
         assert rank == reading.gate_weights.shape[1] == 12
+        assert torch.allclose(reading.gate_inputs @ reading.gate_weights.T, reading.gates, rtol=1e-12, atol=1e-14)
+
+
+def test_both_gates_have_as_many_weights():
+    plain, gated = (Transformer(gate=gate).build((LENGTH,)) for gate in ("relu", "silu"))
+    assert sum(each.numel() for each in plain.parameters()) == sum(each.numel() for each in gated.parameters())
+
+
+def test_the_plain_feed_forward_is_linear_where_no_gate_changes_sign():
+    with initialisation(0):
+        layer = Transformer(width=12, gate="relu").build((LENGTH,)).requires_grad_(requires_grad=False).layers[0]
+    u, away = torch.randn(12, dtype=torch.float64), torch.randn(12, dtype=torch.float64)
+    on = (layer.gate(u) > 0).double()
+    linear = layer.down.weight @ torch.diag(on) @ layer.gate.weight
+    nearest = float((layer.gate(u).abs() / layer.gate.weight.norm(dim=1)).min())
+    near = u + 0.99 * nearest * away / away.norm()
+    assert torch.allclose(layer.feed_forward(near), linear @ near, rtol=1e-12, atol=1e-14)
+    assert torch.allclose(layer.feed_forward(3 * u), 3 * layer.feed_forward(u), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +135,11 @@ def test_texts_that_are_too_long_or_not_in_the_vocabulary_are_refused(net, ids):
     for read in (net, lambda ids: readings(net, ids)):
         with pytest.raises(InputError, match="ids"):
             read(ids.long())
+
+
+def test_another_gate_is_refused():
+    with pytest.raises(InputError, match=r"Transformer\.gate"):
+        Transformer(gate="gelu")
 
 
 @pytest.mark.parametrize("sizes", [{"width": 10, "heads": 4}, {"depth": 0}, {"heads": 0}, {"width": -4}])

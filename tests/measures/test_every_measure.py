@@ -56,6 +56,11 @@ def r_squared(h):
     return probe.r_squared(valued, valued)
 
 
+def explained(h):
+    valued = h, labels_of(h).double()
+    return probe.explained(valued, valued)
+
+
 def clusters(h):
     found = spectrum.clid(h, clusters=2, folds=2, generator=torch.Generator().manual_seed(0))
     return torch.tensor([found.learnability, 1 / (1 + found.dimension)])  # a dimension can be infinite
@@ -108,13 +113,16 @@ OF_FEATURES = {
     "probe.few_shot": few,
     "probe.few_labels": few_by_mean,
     "probe.r_squared": r_squared,
+    "probe.explained": explained,
     "probe.label_energy": lambda h: probe.label_energy(h, labels_of(h)),
     "probe.risk_decomposition": total_risk,
     "probe.bootstrap": lambda h: probe.bootstrap(h, draws=2, generator=torch.Generator().manual_seed(0)),
     "projection.project": projection.project,
     "projection.explained": projection.explained,
+    "projection.neighbours_kept": lambda h: projection.neighbours_kept(h, h, k=1),
     "regions.local_complexity": complexity,
     "gate_geometry.spline_features": lambda h: gate_geometry.spline_features(h[None], torch.eye(h.shape[-1])),
+    "gate_geometry.norm_features": lambda h: gate_geometry.norm_features(h[None]),
 }
 OF_LABELS = {
     "probe.accuracy": probe.accuracy,
@@ -126,6 +134,8 @@ OF_NETWORKS: set[str] = {
     "activations.activations",
     "activations.listening",
     "gate_geometry.attention_dimension",
+    "gate_geometry.hull_dimension",
+    "regions.boundary_points",
     "regions.count_regions",
     "regions.partition",
     "regions.partitions",
@@ -141,6 +151,7 @@ OF_NETWORKS: set[str] = {
     "phases.reached",
     "phases.turning_points",
     "robustness.adversarial",
+    "robustness.withstood",
 }
 """Measures of a network, or of numbers of runs: no such degenerate features; each has its own tests of bad input."""
 
@@ -205,19 +216,26 @@ RIGHT = {
     "probe.few_labels": [0.5, 0.5, 1, 1, ..., ...],
     "probe.r_squared": [0, 0, 7.2 / 4.3 - 14.4 / 4.3**2, ERROR,
                         1.6 * (2 / 3.5 - 3.2 / 3.5**2) + 0.4 * (2 / 1.1 - 0.8 / 1.1**2), 2 * (2 / 2.3 - 2 / 2.3**2)],
+    "probe.explained": [[0] * 6, [0] * 6, ..., ERROR, ..., [2 * (2 / 2.3 - 2 / 2.3**2)] * 8],
     "probe.label_energy": [[0] * 4, [0] * 4, [0.9, 0, 0, 0], ERROR, [0.5, 0.5, 0, 0], ...],
     "probe.risk_decomposition": [0.5, 0.5, 0, ERROR, 0, 0],
     "probe.bootstrap": [[0.1] * 8, [0] * 8, ..., [3, 4] * 2, ..., ...],
     "projection.project": [[0] * 12, [0] * 12, LINE, ERROR, [2, 0, -2, 0, 0, 1, 0, -1], ...],
     "projection.explained": [[0, 0], [0, 0], [1, 0], ERROR, [0.8, 0.2], [0.25, 0.25]],
+    "projection.neighbours_kept": [0.2, 0.2, 1, ERROR, 0.75, 1 / 6],
     "regions.local_complexity": [2] * 6,
     "gate_geometry.spline_features": [[1, 1, 1, 0, 0.1, 0.1, 0], [0] * 7, [0.375, 0, 0.75, ROOT(3) / 4, 0, 0, 0],
                                 [1, 1, 1, 0, 3, 3, 0], [1 / 12, 0, 1 / 6, ROOT(1 / 108), 0, 0, 0],
                                 [0.125, 0, 0.25, ROOT(1 / 56), 0, 0, 0]],
+    "gate_geometry.norm_features": [[0.2] * 3 + [0], [0] * 4, [4.5, 3, 6, ROOT(3)], [5, 5, 5, 0],
+                                    [1.5, 1, 2, ROOT(1 / 3)], [1, 1, 1, 0]],
 }  # fmt: skip
 
 
-AS_TENSORS = {"spectrum.alignment", "spectrum.lidar", "regions.local_complexity", "gate_geometry.spline_features"}
+AS_TENSORS = {
+    "spectrum.alignment", "spectrum.lidar", "regions.local_complexity", "gate_geometry.spline_features",
+    "gate_geometry.norm_features",
+}  # fmt: skip
 """Whose row here begins with an operation that only tensors have."""
 WITH_SIZE = {
     "spectrum.singular_values", "spectrum.spectral_map", "spectrum.principal", "spectrum.reshaped", "probe.bootstrap",
@@ -229,6 +247,7 @@ REFUSED = {
     "spectrum.power_law": "features / ",
     "collapse.total_variance": "features / ",
     "gate_geometry.spline_features": "below 1e\\+150",
+    "gate_geometry.norm_features": "below 1e\\+150",
     "regions.local_complexity": "below 1e\\+150",
 }
 """Whose answer would be no floating-point number; and networks, which do not compute with such inputs."""

@@ -8,7 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sslens.measures.gate_geometry import SPLINE_FEATURES, attention_dimension, spline_features
+from sslens.measures.gate_geometry import (
+    NORM_FEATURES,
+    SPLINE_FEATURES,
+    attention_dimension,
+    hull_dimension,
+    norm_features,
+    spline_features,
+)
 from sslens.types import InputError
 
 seeds = st.integers(0, 2**32)
@@ -119,6 +126,29 @@ def test_float32_is_measured_in_float64():
     assert torch.equal(spline_features(gates, weights), spline_features(gates.double(), weights.double()))
 
 
+@given(seeds, st.sampled_from([(1, 2, 3), (3, 5, 7), (2, 20, 4)]))
+@settings(max_examples=20, deadline=None)
+def test_the_four_norms_are_those_of_loops_and_know_nothing_of_signs(seed, shape):
+    gates = normal(seed, *shape)
+    right = []
+    for text in gates.tolist():
+        norms = [math.sqrt(sum(h * h for h in token)) for token in text]
+        mean = sum(norms) / len(norms)
+        spread = math.sqrt(sum((each - mean) ** 2 for each in norms) / (len(norms) - 1))
+        right.append([mean, min(norms), max(norms), spread])
+    found = norm_features(gates)
+    assert np.allclose(found, right, rtol=1e-12, atol=1e-14) and found.shape[1] == len(NORM_FEATURES)
+    signs = (normal(seed + 1, *shape) > 0).double() * 2 - 1
+    assert torch.equal(norm_features(signs * gates), found)
+
+
+def test_norms_of_a_single_token_deviate_from_nothing_and_what_is_no_layer_is_refused(unchecked):
+    assert norm_features(torch.tensor([[[3.0, -4.0]]]))[0].tolist() == [5, 5, 5, 0]
+    for wrong in (torch.ones(2, 3), torch.ones(0, 2, 3), torch.full((2, 2, 3), math.nan), [[[1.0]]]):
+        with pytest.raises(InputError, match="gates"):
+            norm_features(wrong)
+
+
 BAD_FEATURES = [
     (torch.ones(2, 3), torch.eye(3)),
     (torch.ones(2, 0, 3), torch.eye(3)),
@@ -187,6 +217,42 @@ def test_a_prompt_has_the_dimension_of_its_last_token_in_a_longer_text():
         assert torch.equal(
             attention_dimension(attention[:, :, :t, :t])[:, -1], attention_dimension(attention)[:, t - 1]
         )
+
+
+@given(seeds, st.integers(1, 6), st.integers(1, 12), st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_the_hulls_dimension_is_bounded_by_points_heads_and_width(seed, head_width, width, relative):
+    attention = causal(seed)
+    found = hull_dimension(attention, head_width=head_width, width=width, relative=relative)
+    for text in range(2):
+        for i in range(6):
+            points = [
+                dimension_by_loops(attention[text, h, None, None], 0.1, relative=relative)[0, i] for h in range(3)
+            ]
+            right = min(sum(min(max(m - 1, 0), head_width) for m in points), width)
+            assert int(found[text, i]) == right
+
+
+def test_mixtures_of_so_many_values_have_that_dimension():
+    """Two heads, which attend to 2 and to 4 of 6 characters whose values have 2 numbers: 1 + 2 dimensions of 4."""
+    attention = torch.zeros(1, 2, 6, 6, dtype=torch.float64)
+    attention[0, :, :, 0] = 1
+    attention[0, 0, 5, :2], attention[0, 1, 5, :4] = 0.5, 0.25
+    attention[0, 0, 5, 2:], attention[0, 1, 5, 4:] = 0, 0
+    values, mixed = normal(1, 2, 6, 2), []
+    for draw in range(50):
+        weights = normal(draw, 2, 6).abs() * (attention[0, :, 5] > 0)
+        weights /= weights.sum(1, keepdim=True)
+        mixed.append(torch.cat([weights[h] @ values[h] for h in range(2)]))
+    rank = torch.linalg.matrix_rank(torch.stack(mixed) - mixed[0])
+    assert int(rank) == int(hull_dimension(attention, head_width=2, width=4)[0, 5]) == 3
+    assert int(hull_dimension(attention, head_width=2, width=2)[0, 5]) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"head_width": 0}, {"width": 0}, {"threshold": 2.0}])
+def test_a_hull_in_no_space_is_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        hull_dimension(torch.eye(8).expand(1, 4, 8, 8), **{"head_width": 2, "width": 8} | wrong)
 
 
 EVEN = torch.full((1, 1, 2, 2), 0.5)

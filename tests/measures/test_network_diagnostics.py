@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from sslens import encoders
 from sslens.measures import network_diagnostics
-from sslens.measures.network_diagnostics import curvature, dead_units, jacobian_spectrum, slope_norms
+from sslens.measures.network_diagnostics import curvature, dead_units, jacobian, jacobian_spectrum, slope_norms
 from sslens.runtime import stream
 from sslens.types import InputError, UnknownName
 
@@ -231,6 +231,21 @@ def test_the_jacobian_of_a_linear_map_has_the_spectrum_of_its_data_once_per_outp
     inputs = torch.linalg.svdvals(net.weight).repeat_interleave(7)
     assert torch.allclose(jacobian_spectrum(net, x, of="inputs"), inputs)
     assert torch.allclose(slope_norms(net, x), net.weight.norm().expand(7))
+
+
+def test_a_jacobian_says_what_a_small_change_of_weights_or_input_does():
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    x = torch.randn(5, 3, generator=stream(0, "x"), dtype=torch.float64)
+    rows = jacobian(net, x)
+    assert rows.shape == (5, 2, sum(each.numel() for each in net.parameters()))
+    change = 1e-6 * torch.randn(rows.shape[2], generator=stream(0, "change"), dtype=torch.float64)
+    before = net(x).detach()
+    with torch.no_grad():
+        nn.utils.vector_to_parameters(nn.utils.parameters_to_vector(net.parameters()) + change, net.parameters())
+    assert torch.allclose((net(x) - before) / 1e-6, rows @ change / 1e-6, atol=1e-4)
+    moved = 1e-6 * torch.randn(5, 3, generator=stream(0, "moved"), dtype=torch.float64)
+    slopes = torch.einsum("ncd,nd->nc", jacobian(net, x, of="inputs"), moved)
+    assert torch.allclose((net(x + moved) - net(x)) / 1e-6, slopes / 1e-6, atol=1e-4)
 
 
 @given(seeds)

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
-from sslens.measures.projection import explained, project
+from sslens.measures.projection import explained, neighbours_kept, project
 from sslens.types import InputError, UnknownName
 
 seeds = st.integers(0, 2**32)
@@ -72,3 +72,45 @@ def test_umap_keeps_neighbours_repeats_itself_and_takes_few_samples():
     assert not torch.equal(project(digits, method="umap", generator=torch.Generator().manual_seed(1)), chart)
     assert project(digits[:4], method="umap").isfinite().all()
     assert project(torch.arange(30.0)[:, None] * torch.ones(3), method="umap").isfinite().all()
+
+
+def slow_share(h, plane, k):
+    """Sets of neighbours, sample by sample; without ties."""
+    kept = 0
+    for row, place in zip(range(len(h)), plane, strict=True):
+        near, shown = (
+            sorted((j for j in range(len(h)) if j != row), key=lambda j: float((each[j] - one).norm()))[:k]
+            for each, one in ((h, h[row]), (plane, place))
+        )
+        kept += len(set(near) & set(shown))
+    return kept / k / len(h)
+
+
+@given(seeds, st.integers(1, 11))
+@settings(max_examples=20, deadline=None)
+def test_neighbours_kept_are_counted_sample_by_sample(seed, k):
+    h = normal(seed, 12, 5)
+    assert neighbours_kept(h, project(h), k=k) == pytest.approx(slow_share(h, project(h), k), abs=1e-12)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(seed))
+    assert neighbours_kept(h[order] * 7, project(h)[order], k=k) == pytest.approx(neighbours_kept(h, project(h), k=k))
+
+
+def test_a_map_of_planar_features_keeps_every_neighbour_and_a_map_of_nothing_keeps_what_chance_does():
+    flat = normal(0, 40, 2) @ normal(1, 2, 6)
+    assert neighbours_kept(flat, project(flat), k=7) == 1
+    assert neighbours_kept(normal(0, 40, 3), torch.zeros(40, 2), k=7) == pytest.approx(7 / 39)
+    assert neighbours_kept(torch.ones(40, 3), normal(0, 40, 2), k=7) == pytest.approx(7 / 39)
+
+
+def test_a_map_keeps_more_neighbours_the_more_scikit_learn_trusts_it():
+    h = normal(0, 80, 6)
+    maps = [project(h), h[:, -2:], h[:, :2], normal(3, 80, 2)]
+    kept, trust = ([share(h, each) for each in maps] for share in (neighbours_kept, trustworthiness))
+    assert sorted(kept, reverse=True) == kept and sorted(trust, reverse=True) == trust
+
+
+def test_a_map_of_other_samples_and_too_many_neighbours_are_refused():
+    with pytest.raises(InputError, match="one for each of the 5 samples"):
+        neighbours_kept(torch.eye(5), torch.zeros(4, 2))
+    with pytest.raises(InputError, match="k must be an int in \\[1, 4\\]"):
+        neighbours_kept(torch.eye(5), torch.eye(5)[:, :2], k=5)

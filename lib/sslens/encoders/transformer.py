@@ -1,4 +1,4 @@
-"""A small causal transformer of today's build: RMS norm, attention, a gated feed-forward; every layer can be read."""
+"""A small causal transformer of today's build: RMS norm, attention, a feed-forward; every layer can be read."""
 
 import math
 from dataclasses import dataclass
@@ -7,10 +7,13 @@ from typing import Annotated, final
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import silu
+from torch.nn.functional import relu, silu
 
 from sslens.encoders.encoder import Encoder
-from sslens.types import InputError, Range, checked_dataclass, checked_ids
+from sslens.types import InputError, OneOf, Range, checked_dataclass, checked_ids
+
+GATES = ("silu", "relu")
+"""What may stand behind a layer's gate units."""
 
 
 @final
@@ -28,6 +31,9 @@ class Transformer(Encoder):
     heads: Annotated[int, Range(1, 256)] = 4
     vocabulary: Annotated[int, Range(2, 10**6)] = 47
     """Characters there are; ids are below this number."""
+    gate: Annotated[str, OneOf(GATES)] = "silu"
+    """``silu``: gates multiply a second linear map, as language models have it. ``relu``: the plain feed-forward, whose
+    units gate themselves; of the two it alone is piecewise affine. Both have as many weights."""
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -55,8 +61,10 @@ class Reading:
     """
 
     gates: Float[Tensor, "n t k"]
-    """Pre-activations of the gate units, before the SiLU."""
+    """Pre-activations of the gate units, before the SiLU or ReLU."""
     gate_weights: Float[Tensor, "k d"]
+    gate_inputs: Float[Tensor, "n t d"]
+    """What the gate units read, the normalised residual stream: gates = gate_inputs · gate_weightsᵀ."""
     attention: Float[Tensor, "n heads t t"]
     """Share of each earlier character in what a character receives; rows sum to 1."""
     output: Float[Tensor, "n t d"]
@@ -65,25 +73,28 @@ class Reading:
 
 @final
 class Layer(nn.Module):
-    """Attention, then a gated feed-forward, each behind an RMS norm and added to its input; no biases.
+    """Attention, then a feed-forward, each behind an RMS norm and added to its input; no biases.
 
-    Attention: softmax(q · k / √d_head) over the characters so far. Feed-forward: W_down (SiLU(W_gate x) ⊙ W_up x), with
-    8/3 d hidden units, so that its three matrices have as many weights as the usual two.
+    Attention: softmax(q · k / √d_head) over the characters so far. Feed-forward with gate ``silu``: W_down (SiLU(W_gate
+    u) ⊙ W_up u), with 8/3 d hidden units, so that its three matrices have as many weights as the usual two. With
+    ``relu``: W_down ReLU(W_gate u), the usual two, with 4 d hidden units. Where no gate changes sign the latter is
+    linear in u; ReLU(W_gate u) ⊙ W_up u would be a product of two linear maps there, quadratic in u.
 
     Reference: Touvron et al., "LLaMA", 2023, arXiv 2302.13971, sec. 2.2; Shazeer, "GLU variants improve transformer",
-    2020, arXiv 2002.05202, eq. 6.
+    2020, arXiv 2002.05202, eq. 2 and 6.
 
     >>> Layer(48, 4)(torch.zeros(2, 5, 48)).output.shape
     torch.Size([2, 5, 48])
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, *, gate: str = "silu") -> None:
         super().__init__()
-        hidden = 8 * width // 3
+        hidden = 8 * width // 3 if gate == "silu" else 4 * width
         self.heads = heads
         self.before_attention, self.before_gates = nn.RMSNorm(width), nn.RMSNorm(width)
         self.query, self.key, self.value, self.mix = (nn.Linear(width, width, bias=False) for _ in range(4))
-        self.gate, self.up = (nn.Linear(width, hidden, bias=False) for _ in range(2))
+        self.gate = nn.Linear(width, hidden, bias=False)
+        self.up = nn.Linear(width, hidden, bias=False) if gate == "silu" else None
         self.down = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Float[Tensor, "n t d"]) -> Reading:
@@ -95,9 +106,16 @@ class Layer(nn.Module):
         future = x.new_full((x.shape[1], x.shape[1]), -math.inf).triu(1)
         attention = (query / math.sqrt(query.shape[-1]) @ key.mT + future).softmax(-1)
         x = x + self.mix((attention @ value).transpose(1, 2).flatten(2))
-        normal = self.before_gates(x)
-        gates = self.gate(normal)
-        return Reading(gates, self.gate.weight, attention, x + self.down(silu(gates) * self.up(normal)))
+        inputs = self.before_gates(x)
+        gates = self.gate(inputs)
+        return Reading(gates, self.gate.weight, inputs, attention, x + self._behind(gates, inputs))
+
+    def feed_forward(self, inputs: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        """The feed-forward alone, of what its gate units read."""
+        return self._behind(self.gate(inputs), inputs)
+
+    def _behind(self, gates: Float[Tensor, "*n k"], inputs: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
+        return self.down(relu(gates) if self.up is None else silu(gates) * self.up(inputs))
 
 
 @final
@@ -113,7 +131,7 @@ class CausalTransformer(nn.Module):
         super().__init__()
         self.vocabulary, self.length = sizes.vocabulary, length
         self.characters, self.places = nn.Embedding(sizes.vocabulary, sizes.width), nn.Embedding(length, sizes.width)
-        self.layers = nn.ModuleList(Layer(sizes.width, sizes.heads) for _ in range(sizes.depth))
+        self.layers = nn.ModuleList(Layer(sizes.width, sizes.heads, gate=sizes.gate) for _ in range(sizes.depth))
         self.norm = nn.RMSNorm(sizes.width)
 
     def forward(self, ids: Int[Tensor, "n t"]) -> Float[Tensor, "n t d"]:

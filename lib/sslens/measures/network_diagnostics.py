@@ -168,6 +168,23 @@ def _largest(
         basis.append(rest / rest.norm())
 
 
+def jacobian(net: nn.Module, x: Float[Tensor, "n *shape"], *, of: str = "parameters") -> Float64[Tensor, "n c p"]:
+    """The Jacobian of all outputs on a batch: ∂f(x_i)_j / ∂θ in all parameters that are trained, or ∂f(x_i)_j / ∂x_i.
+
+    ``of`` says in what: ``parameters`` or ``inputs``, which are flattened. ``jacobian(net, x).flatten(0, 1)`` is the
+    matrix that ``jacobian_spectrum`` takes apart, one row for each output of each sample.
+
+    Raises:
+        UnknownName: ``of`` is neither parameters nor inputs.
+        InputError: as for ``jacobian_spectrum``.
+
+    >>> jacobian(nn.Linear(2, 1, bias=False), torch.tensor([[3.0, 0.0], [0.0, 1.0]]))
+    tensor([[[3., 0.]],
+            [[0., 1.]]], dtype=torch.float64)
+    """
+    return _jacobians(net, x, of=checked("of", of, Annotated[str, OneOf(("parameters", "inputs"))]))
+
+
 def jacobian_spectrum(net: nn.Module, x: Float[Tensor, "n *shape"], *, of: str = "parameters") -> Float[Tensor, "k"]:
     """Singular values of the Jacobian of all outputs on a batch, descending.
 
@@ -189,8 +206,7 @@ def jacobian_spectrum(net: nn.Module, x: Float[Tensor, "n *shape"], *, of: str =
     >>> jacobian_spectrum(net, torch.tensor([[3.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
     tensor([3., 1.], dtype=torch.float64)
     """
-    of = checked("of", of, Annotated[str, OneOf(("parameters", "inputs"))])
-    blocks = _jacobians(net, x, of=of)
+    blocks = jacobian(net, x, of=of)
     if of == "parameters":
         return singular_values(blocks.flatten(0, 1))
     return torch.linalg.svdvals(blocks).flatten().sort(descending=True).values

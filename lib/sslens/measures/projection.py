@@ -1,15 +1,18 @@
 """Features on a plane: PCA by default, UMAP on request."""
 
 import warnings
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from sslens.measures.features import centred, prepared, significant
-from sslens.types import Features, InputError, UnknownName, checked
+from sslens.types import Features, InputError, Range, UnknownName, checked
 
 METHODS = ("pca", "umap")
+TIE = 1e-12
+"""Distances closer than this, relative to their size, are equal."""
 
 
 def project(h: Features, *, method: str = "pca", generator: torch.Generator | None = None) -> Float[Tensor, "n 2"]:
@@ -56,6 +59,42 @@ def explained(h: Features) -> Float[Tensor, "2"]:
     spectrum = _principal(h)[1]
     shares = (spectrum / spectrum[0]).square() if spectrum[0] else spectrum
     return torch.nn.functional.pad(shares / shares.sum().clamp_min(1), (0, 1))[:2]
+
+
+def neighbours_kept(h: Features, plane: Float[Tensor, "m p"], *, k: int = 10) -> float:
+    """Share of each sample's k nearest neighbours among the features that are among its k nearest on the plane.
+
+    In [0, 1], averaged over samples; distances are Euclidean and no sample is its own neighbour. 1 is a map that keeps
+    every neighbourhood, k / (n - 1) is what a random one keeps, and what is said of constant features, which have no
+    neighbourhoods. Among samples as near as the k-th (to 1e-12) all are as likely to be counted, so the order of the
+    samples never matters. Relatives: LCMC subtracts the chance level; scikit-learn's ``trustworthiness`` weighs
+    intruders by how far away they are.
+
+    Raises:
+        InputError: no (n, d) and (n, p) matrices of finite floating-point numbers with n >= 2, or k not in [1, n - 1].
+
+    Reference: Lee, Verleysen, "Quality assessment of dimensionality reduction: rank-based criteria", Neurocomputing 72,
+    2009, Q_NX.
+
+    >>> h = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
+    >>> neighbours_kept(h, h.expand(4, 2), k=1), neighbours_kept(h, h[[0, 3, 1, 2]].expand(4, 2), k=1)
+    (1.0, 0.25)
+    """
+    values, places = (prepared(each, name=name, rows=2).values for name, each in (("features", h), ("plane", plane)))
+    if len(values) != len(places):
+        raise InputError("plane", f"{len(places)} places", f"one for each of the {len(values)} samples")
+    k = checked("k", k, Annotated[int, Range(1, len(values) - 1)])
+    return float((_nearness(values, k) * _nearness(places, k)).sum(1).mean() / k)
+
+
+def _nearness(values: Float[Tensor, "n d"], k: int) -> Float[Tensor, "n n"]:
+    """Of each sample how likely each other one is counted among its k nearest: 1, 0, or a share between ties."""
+    apart = torch.cdist(values, values, compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(torch.inf)
+    last = apart.kthvalue(k, 1, keepdim=True).values
+    nearer = apart < last * (1 - TIE)
+    tied = (apart <= last * (1 + TIE)) & ~nearer
+    share = (k - nearer.sum(1, keepdim=True)).double() / tied.sum(1, keepdim=True)
+    return nearer + tied * share
 
 
 def _principal(h: Features) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "k"]]:

@@ -23,7 +23,31 @@ def adversarial(
     steps: int = 10,
     generator: torch.Generator | None = None,
 ) -> float:
-    """Accuracy of a classifier on images that projected gradient descent has changed; in [0, 1].
+    """Accuracy of a classifier on images that projected gradient descent has changed: the share that ``withstood``.
+
+    Raises:
+        InputError: as ``withstood``.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2))
+    >>> _ = net[1].weight.data.copy_(torch.tensor([[-1.0], [1.0]])), net[1].bias.data.copy_(torch.tensor([1.0, 0.0]))
+    >>> images, labels = torch.tensor([0.1, 0.45, 0.9]).reshape(3, 1, 1, 1), torch.tensor([0, 0, 1])
+    >>> [round(adversarial(net, images, labels=labels, epsilon=epsilon), 3) for epsilon in (0.0, 0.2, 0.5)]
+    [1.0, 0.667, 0.0]
+    """
+    right = withstood(net, images, labels=labels, epsilon=epsilon, steps=steps, generator=generator)
+    return float(right.double().mean())
+
+
+def withstood(
+    net: nn.Module,
+    images: Images,
+    *,
+    labels: Labels,
+    epsilon: float,
+    steps: int = 10,
+    generator: torch.Generator | None = None,
+) -> Bool[Tensor, "n"]:
+    """Whether a classifier is right on each image that projected gradient descent has changed.
 
     x ← clip(x + α · sign ∇ₓ loss), into the ball ‖x − image‖_∞ ≤ epsilon and into [0, 1], ``steps`` times with
     α = 2.5 · epsilon / steps, enough to cross the ball. An image counts if it is classified correctly as it is and
@@ -44,8 +68,8 @@ def adversarial(
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2))
     >>> _ = net[1].weight.data.copy_(torch.tensor([[-1.0], [1.0]])), net[1].bias.data.copy_(torch.tensor([1.0, 0.0]))
     >>> images, labels = torch.tensor([0.1, 0.45, 0.9]).reshape(3, 1, 1, 1), torch.tensor([0, 0, 1])
-    >>> [round(adversarial(net, images, labels=labels, epsilon=epsilon), 3) for epsilon in (0.0, 0.2, 0.5)]
-    [1.0, 0.667, 0.0]
+    >>> withstood(net, images, labels=labels, epsilon=0.2)
+    tensor([ True, False,  True])
     """
     clean = checked_inputs(net, images, name="images")
     if clean.ndim != 4:
@@ -63,8 +87,7 @@ def adversarial(
         drawn = torch.rand(clean.shape, generator=source, device=source.device, dtype=torch.float64)
         start = clean + epsilon * (2 * drawn.to(clean.device) - 1)
     chunks = zip(clean.split(CHUNK), labels.to(clean.device).split(CHUNK), start.split(CHUNK), strict=True)
-    withstood = [_withstood(judged, *chunk, epsilon=epsilon, steps=steps) for chunk in chunks]
-    return float(torch.cat(withstood).double().mean())
+    return torch.cat([_withstood(judged, *chunk, epsilon=epsilon, steps=steps) for chunk in chunks]).cpu()
 
 
 def _withstood(

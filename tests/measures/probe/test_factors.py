@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 from tests.measures.probe.samples import labels_of, normal
 from torch.nn.functional import one_hot
 
-from sslens.measures.probe import label_energy, r_squared
+from sslens.measures.probe import explained, label_energy, r_squared
 from sslens.types import InputError
 
 seeds = st.integers(0, 2**32)
@@ -35,6 +35,16 @@ def test_r_squared_is_scikit_learns_on_features_of_unit_total_variance(seed, dec
     guessed = Ridge(alpha=10**decades).fit(h / scale, values).predict(queries / scale)
     found = r_squared((h, values), (queries, truth), penalty=10**decades)
     assert found == pytest.approx(r2_score(truth, guessed), rel=1e-8, abs=1e-10)
+
+
+def test_what_queries_explain_are_their_squared_errors_and_r_squared_is_the_mean():
+    (h, values), (queries, truth) = sides(3)
+    scale = (h - h.mean(0)).square().sum(1).mean().sqrt()
+    guessed = Ridge(alpha=0.3).fit(h / scale, values).predict(queries / scale)
+    right = 1 - (truth - torch.from_numpy(guessed)).square() / truth.var(correction=0)
+    found = explained((h, values), (queries, truth))
+    assert found.tolist() == pytest.approx(right.tolist(), abs=1e-8)
+    assert float(found.mean()) == pytest.approx(r2_score(truth, guessed), abs=1e-10)
 
 
 @given(seeds, st.floats(-6, 6), st.floats(-100, 100))

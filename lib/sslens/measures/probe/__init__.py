@@ -7,7 +7,7 @@ is called ``classify(known_features, known_labels, queries)``, with the features
 from sslens.measures.probe.accuracy import accuracy
 from sslens.measures.probe.bootstrap import bootstrap
 from sslens.measures.probe.correct import correct
-from sslens.measures.probe.factors import label_energy, r_squared
+from sslens.measures.probe.factors import explained, label_energy, r_squared
 from sslens.measures.probe.few_shot import few_labels, few_shot
 from sslens.measures.probe.inputs import Classify, Known, Queries
 from sslens.measures.probe.knn import knn, knn_accuracy
@@ -36,6 +36,7 @@ __all__ = [
     "classify_by_nearest_mean",
     "classify_by_ridge",
     "correct",
+    "explained",
     "few_labels",
     "few_shot",
     "knn",

@@ -2,7 +2,7 @@
 
 from sslens.measures.regions._exact.nonlinearities import RECTIFIERS
 from sslens.measures.regions._exact.result import Edges, Partition
-from sslens.measures.regions.boundary import Boundary
+from sslens.measures.regions.boundary import Boundary, boundary_points
 from sslens.measures.regions.complexity import ExactComplexity, LocalComplexity, exact_complexity, local_complexity
 from sslens.measures.regions.enumeration import count_regions, partition, partitions
 from sslens.measures.regions.planes import Plane, square
@@ -18,6 +18,7 @@ __all__ = [
     "Partition",
     "Plane",
     "Segments",
+    "boundary_points",
     "count_regions",
     "count_sampled",
     "exact_complexity",

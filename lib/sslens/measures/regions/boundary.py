@@ -1,15 +1,20 @@
-"""Where a classifier changes its mind: the exact decision boundary inside cells on which its logits are affine."""
+"""Where a classifier changes its mind: exactly on a plane, cell by cell, and at points on the way between samples."""
 
 from dataclasses import dataclass
 from itertools import combinations
 from typing import final
 
 import torch
-from jaxtyping import Float64, Int64
-from torch import Tensor
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor, nn
 
 from sslens.measures.regions._exact.cells import Polygons, following, owners
 from sslens.measures.regions._exact.nonlinearities import RELATIVE
+from sslens.measures.regions.inputs import checked_inputs, still
+from sslens.types import InputError
+
+HALVINGS = 40
+"""Of the way from a sample to another: the boundary is known to 1e-12 of it."""
 
 
 @final
@@ -49,6 +54,46 @@ def decision_boundary(
     parts = [_where_equal(ends, values, owner, pair) for pair in combinations(range(logits.shape[1]), 2)]
     segments, cell, classes = (torch.cat(column) for column in zip(*parts, strict=True))
     return Boundary(segments, cell, classes)
+
+
+@torch.no_grad()
+def boundary_points(
+    net: nn.Module, starts: Float[Tensor, "n *shape"], *, ends: Float[Tensor, "_m *_shape"]
+) -> Float64[Tensor, "m *shape"]:
+    """Points of the decision boundary: where the network first is of two minds on the way from each start to its end.
+
+    By bisection: of the two halves the one is kept whose ends are not both of the start's class. A pair that the
+    network gives one class has no such point here and is left out, so m ≤ n. On a way that crosses the boundary several
+    times it is one of the crossings. A network of one output has the classes 0 (below zero) and 1. Asked in float64.
+
+    Raises:
+        InputError: samples that are not finite or of different shapes, or a net that does not answer with scores
+            (n, k).
+
+    >>> net = nn.Linear(1, 1)
+    >>> _ = net.weight.data.fill_(1.0), net.bias.data.fill_(-0.25)
+    >>> boundary_points(net, torch.zeros(2, 1), ends=torch.tensor([[1.0], [0.1]])).round(decimals=9)
+    tensor([[0.2500]], dtype=torch.float64)
+    """
+    near, far, judge = checked_inputs(net, starts, name="starts"), checked_inputs(net, ends, name="ends"), still(net)
+    if near.shape != far.shape:
+        raise InputError("ends", tuple(far.shape), f"one for each start: {tuple(near.shape)}")
+    first = _classes(judge, near)
+    parted = first != _classes(judge, far)
+    near, far, first = near[parted], far[parted], first[parted]
+    for _ in range(HALVINGS if len(near) else 0):
+        middle = torch.lerp(near, far, 0.5)
+        same = (_classes(judge, middle) == first).reshape(-1, *[1] * (near.ndim - 1))
+        near, far = torch.where(same, middle, near), torch.where(same, far, middle)
+    return torch.lerp(near, far, 0.5)
+
+
+def _classes(net: nn.Module, x: Float64[Tensor, "n *shape"]) -> Int64[Tensor, "n"]:
+    scores = net(x)
+    if not isinstance(scores, Tensor) or scores.ndim != 2 or not scores.isfinite().all():
+        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise InputError("net", got, "a classifier with finite scores (n, k)")
+    return scores.argmax(1) if scores.shape[1] > 1 else (scores[:, 0] > 0).long()
 
 
 def _sides_of_mixed_cells(polygons: Polygons, logits: Float64[Tensor, "v out"]) -> tuple[Tensor, Tensor]:
