@@ -156,3 +156,15 @@ def test_a_reference_of_other_sources_is_stale_from_the_first_that_differs(sourc
     nbformat.write(notebook("x = 1", "y = 2"), tmp_path / "reference.ipynb")
     assert stale_reference(notebook(*sources), tmp_path / "reference.ipynb") == said
     assert stale_reference(notebook(*sources), tmp_path / "none.ipynb") == "is missing"
+
+
+def test_it_moves_with_a_stored_result(study, monkeypatch):
+    class Stored:
+        def checksum(self):
+            return versions[-1]
+
+    versions, before = ["1"], of_tour("x = 1")
+    monkeypatch.setattr(studies.of_notebook("12_tour"), "STORED", (Stored(),), raising=False)
+    first = of_tour("x = 1")
+    versions.append("2")
+    assert len({before, first, of_tour("x = 1")}) == 3

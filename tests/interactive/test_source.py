@@ -14,6 +14,7 @@ from sslens import interactive
 from sslens.claims import Claim, conclude, judgement
 from sslens.headless.report import write_report
 from sslens.interactive import show_source
+from sslens.stored import StoredResult
 from sslens.types import InputError
 
 
@@ -24,7 +25,7 @@ class Pretending:
         return "<b>"
 
 
-@pytest.mark.parametrize("of", [conclude, Claim, judgement, Pretending.method])
+@pytest.mark.parametrize("of", [Claim, judgement, Pretending.method])
 def test_the_text_is_the_files_own(of):
     lines = show_source(of).text.splitlines()
     path = sys.modules[Pretending.__module__].__file__ if of is Pretending.method else judgement.__file__
@@ -32,8 +33,24 @@ def test_the_text_is_the_files_own(of):
     assert lines and {line.strip() for line in lines} <= stripped
 
 
+def test_of_a_stored_result_it_shows_where_the_numbers_come_from():
+    record = {"command": "sslens store 99_nowhere tiny", "computed": "2026-11-28", "seeds": [0], "code": "<b>"}
+    record |= {"commit": {"hash": "0123456789", "changed": True}}
+    shown = show_source(StoredResult({}, record, is_current=False))
+    html = shown._repr_html_()
+    for words in (
+        "`sslens store 99_nowhere tiny`",
+        "2026-11-28",
+        "commit 0123456 with changes",
+        "seed 0",
+        "other code",
+    ):
+        assert words in html and words in repr(shown)
+    assert "source of" not in html and "&lt;b&gt;" in html and "<b>" not in html
+
+
 def test_names_say_in_which_file_it_stands():
-    assert show_source(conclude).name == "sslens.claims.judgement.conclude"
+    assert show_source(conclude).name == "sslens.claims.conclusion.conclude"
     assert show_source(Claim.bound.fget).name == "sslens.claims.judgement.Claim.bound"
     assert show_source(judgement).name == "sslens.claims.judgement"
 
@@ -45,9 +62,9 @@ def test_a_method_stands_at_the_left():
 def test_a_reader_gets_a_fold_and_a_terminal_the_text():
     data, _ = format_display_data(show_source(conclude))
     assert data["text/html"].startswith(
-        "<details><summary>source of <code>sslens.claims.judgement.conclude</code></summary>"
+        "<details><summary>source of <code>sslens.claims.conclusion.conclude</code></summary>"
     )
-    assert data["text/plain"].startswith("# sslens.claims.judgement.conclude\ndef conclude(")
+    assert data["text/plain"].startswith("# sslens.claims.conclusion.conclude\ndef conclude(")
 
 
 def test_nothing_in_a_source_leaves_its_fold(tmp_path):

@@ -75,8 +75,11 @@ def _of_study(study: ModuleType, notebook: NotebookNode, *, name: str) -> dict[s
 def library_of(notebook: NotebookNode, name: str) -> str:
     """32 hexadecimal digits of the code that a notebook takes from this library, itself and through its study.
 
+    The study's stored results count with it: they are a part of the library as well.
+
     Raises:
         InputError: a file of the library was changed since this process began.
+        DamagedFile: a stored result is missing or altered.
 
     >>> import nbformat
     >>> cell = nbformat.v4.new_code_cell("from sslens.measures import spectrum; spectrum.rankme")
@@ -85,7 +88,9 @@ def library_of(notebook: NotebookNode, name: str) -> str:
     """
     study = studies.of_notebook(name)
     taken = taken_by("\n".join(filter(_is_python, _sources(notebook))))
-    return of_modules(*([] if study is None else [study.__name__]), *taken, through_faces=True)
+    code = of_modules(*([] if study is None else [study.__name__]), *taken, through_faces=True)
+    stored = [each.checksum() for each in getattr(study, "STORED", ())]
+    return hashlib.sha256(canonical_json([code, stored]).encode()).hexdigest()[:32] if stored else code
 
 
 def stale_lesson(notebook: NotebookNode, name: str) -> str:

@@ -1,11 +1,13 @@
-"""Source code that a reader of a notebook may unfold: the real file's, never a copy of it."""
+"""Sources that a reader may unfold: of code the real file's, never a copy of it; of stored numbers their record."""
 
 import html
 import inspect
+import json
 import textwrap
 from dataclasses import dataclass
 from typing import Any, final
 
+from sslens.stored import StoredResult
 from sslens.types import InputError
 
 
@@ -16,17 +18,22 @@ class Source:
 
     name: str
     text: str
+    is_code: bool = True
+    """Whether it is the name of code; of a stored result it is a sentence."""
 
     def __repr__(self) -> str:
         return f"# {self.name}\n{self.text}"
 
     def _repr_html_(self) -> str:
         name, text = html.escape(self.name), html.escape(self.text)
-        return f"<details><summary>source of <code>{name}</code></summary><pre><code>{text}</code></pre></details>"
+        summary = f"source of <code>{name}</code>" if self.is_code else name
+        return f"<details><summary>{summary}</summary><pre><code>{text}</code></pre></details>"
 
 
 def show_source(of: Any) -> Source:
     """Show where a name leads: the source of a function, class or module, folded until a reader wants it.
+
+    Of a stored result the command, date, commit and seeds that it comes from, and folded its whole record.
 
     A cell with this call alone is not compared by the checks, nor does it make a lesson out of date.
 
@@ -38,6 +45,8 @@ def show_source(of: Any) -> Source:
     def show_source(of: Any) -> Source:
         ...
     """
+    if isinstance(of, StoredResult):
+        return Source(of.origin, json.dumps(dict(of.record), indent=1, ensure_ascii=False), is_code=False)
     try:
         text = inspect.getsource(of)
     except (TypeError, OSError):
