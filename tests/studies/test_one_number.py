@@ -3,14 +3,12 @@
 from dataclasses import replace
 from itertools import product
 
-import numpy as np
 import pytest
 import torch
-from xarray import DataArray
 
 from sslens.measures import collapse, probe, spectrum
 from sslens.presets import SWEEPS
-from sslens.statistics import RankTest, labels
+from sslens.statistics import labels
 from sslens.studies import of_notebook, one_number
 from sslens.studies.one_number import Setting
 from sslens.studies.study import stacked
@@ -39,17 +37,37 @@ def test_it_is_the_study_of_its_notebook():
     assert of_notebook("10_one_number") is one_number
 
 
-def test_a_lesson_has_twenty_runs_and_smoke_is_part_of_it():
+def test_a_lesson_has_its_runs_once_and_smoke_is_part_of_it():
     lesson, smoke = (one_number.configs(Setting(profile=name)) for name in ("lesson", "smoke"))
-    assert len(set(lesson.values())) == len(lesson) == 20
+    assert len(set(lesson.values())) == len(lesson) == 31
     assert smoke.keys() < lesson.keys()
 
 
-@pytest.mark.parametrize("sweep", one_number.COMPARED)
-def test_one_sweep_alone_has_its_settings_and_no_others(sweep):
+@pytest.mark.parametrize("sweep", one_number.SWEPT)
+def test_one_sweep_alone_has_its_settings_and_an_untrained_encoder_beside_them(sweep):
     found = one_number.configs(Setting(sweeps=sweep, steps=7))
-    assert list(found) == [f"{sweep} {value:g}" for value in SWEEPS[sweep].values]
-    assert {config.optimisation.steps for config in found.values()} == {7}
+    assert list(found) == [*(f"{sweep} {value:g}" for value in SWEEPS[sweep].values), "untrained"]
+    assert [config.optimisation.steps for config in found.values()] == [7] * (len(found) - 1) + [0]
+
+
+def test_every_sweep_that_is_judged_has_five_settings_around_what_is_usual():
+    setting = Setting()
+    names = {name: list(SWEEPS[name].values) for name in one_number.SWEPT}
+    sweeps = {name: {f"{name} {value:g}": f"{value:g}" for value in values} for name, values in names.items()}
+    groups = one_number.single(one_number.judged(sweeps))
+    assert min(map(len, groups.values())) >= 5
+    bad = {run for runs in one_number.BAD_ON_PURPOSE.values() for run in runs}
+    assert bad <= set(one_number.configs(setting)) and not bad & {run for runs in groups.values() for run in runs}
+
+
+def test_another_encoder_and_another_reader_are_parameters():
+    from sslens.encoders import MLP
+
+    assert {config.encoder for config in one_number.configs(Setting(encoder="mlp")).values()} == {MLP()}
+    with pytest.raises(UnknownName, match="Did you mean 'convnet'"):
+        Setting(encoder="convnett")
+    with pytest.raises(UnknownName, match="linear"):
+        Setting(classifier="line")
 
 
 def test_what_cannot_be_trained_or_compared_is_refused():
@@ -73,16 +91,11 @@ def test_a_run_of_two_sweeps_has_one_name_and_its_value_in_both(runs):
     assert set().union(*found.values()) == set(runs.names)
 
 
-def test_runs_that_are_bad_on_purpose_exist_at_lesson():
-    names = one_number.configs(Setting())
-    assert all(run in names for runs in one_number.BAD_ON_PURPOSE.values() for run in runs)
-
-
-def test_supervised_and_diverged_runs_are_not_compared_and_the_verdicts_say_so(runs):
-    assert set(runs) - set(one_number.compared(runs)) == {"supervised"}
+def test_diverged_runs_are_not_compared_and_the_verdicts_say_so(runs):
+    assert set(runs) == set(one_number.compared(runs))
     lost = "VICReg covariance 400"
     broken = without_the_end_of(runs, lost)
-    assert set(runs) - set(one_number.compared(broken)) == {"supervised", lost}
+    assert set(runs) - set(one_number.compared(broken)) == {lost}
     assert lost not in one_number.members(SHORT, one_number.compared(broken))["VICReg covariance"]
     accuracies = one_number.accuracies(broken, PROBES)
     assert lost not in labels(accuracies, "run")
@@ -93,10 +106,10 @@ def test_scores_are_measures_of_the_training_side_at_the_end(runs):
     found = one_number.scores(runs, MEASURES)
     assert found.dims == ("measure", "layer", "run", "seed")
     assert found.attrs["setting"] == "scattered_digits, 2 steps"
-    trace = runs["VICReg variance 0"][1]
+    trace = runs["VICReg without variance"][1]
     for (name, measure), layer in product(MEASURES.items(), one_number.LAYERS):
         right = measure(getattr(trace.snapshots[-1], layer)[~trace.held_out])
-        assert found.sel(measure=name, layer=layer, run="VICReg variance 0", seed=1).item() == right
+        assert found.sel(measure=name, layer=layer, run="VICReg without variance", seed=1).item() == right
 
 
 def test_accuracies_are_of_the_representation_of_unseen_images(runs):
@@ -165,81 +178,27 @@ def test_runs_stand_against_each_other_with_the_bad_ones_ringed(runs):
     assert set(one_number.BAD_ON_PURPOSE) <= {trace.name for trace in figure.data}
 
 
-def choices(value, sweeps=(*one_number.COMPARED, "all runs")):
-    names = ["RankMe, embedding", "exponent near 1"]
-    coords = {"choice": names, "sweep": list(sweeps), "seed": [0, 1, 2]}
-    spread = np.tile(value + np.array([-0.001, 0, 0.001]), (2, len(sweeps), 1))
-    found = DataArray(spread, coords, tuple(coords), "correlation", {"setting": "digits, 9 steps"})
-    rare, common = (0.001, 0.999) if value > 0 else (0.999, 0.001)
-    return found.assign_coords(RankTest(7, rare, common, 0.5).coords)
-
-
-def test_every_claim_is_judged_by_its_own_numbers():
-    order, lost = choices(0.5), choices(0.1)
-    found = one_number.verdicts(order, lost)
-    assert tuple(verdict.claim.quantity for verdict in found) == tuple(claim.quantity for claim in one_number.CLAIMS)
-    assert [verdict.holds for verdict in found] == [True] * 6 + [False]
-    assert {verdict.setting for verdict in found} == {"digits, 9 steps"}
-    assert [verdict.interval.mean for verdict in found] == pytest.approx([0.5] * 6 + [0.1])
-
-
-def test_orders_are_judged_by_permutation_and_too_few_settings_are_not_tested():
-    runs = [f"{sweep} {place}" for sweep in one_number.COMPARED for place in range(7)]
-    draw = np.random.default_rng(0)
-    coords = {"run": runs, "seed": [0, 1, 2]}
-    quality = DataArray(draw.normal(size=(len(runs), 3)), coords, ("run", "seed"), "accuracy", {"setting": "digits"})
-    score = quality + 0.3 * draw.normal(size=(len(runs), 3))
-    names = {"RankMe, embedding": score, "exponent near 1": -score}
-    chosen = stacked({name: values.rename("score") for name, values in names.items()}, "choice")
-    groups = {sweep: [run for run in runs if run.startswith(sweep)] for sweep in one_number.COMPARED}
-    groups |= {"VICReg covariance": groups["VICReg covariance"][:4], one_number.ALL: runs}
-    order = one_number.rank_correlations(chosen, quality, groups=groups)
-    found = {verdict.claim.quantity: verdict for verdict in one_number.verdicts(order, choices(0.1))}
-    tested = found["Spearman, SimCLR temperature"]
-    assert tested.holds is True and tested.ranks.settings == 7 and ", p " in tested.line()
-    assert found["Spearman, VICReg covariance"].untested == "too few settings: 4, an order needs at least 5"
-    assert found["Spearman with nearness, all runs"].holds is False
-
-
-def test_a_single_sweep_is_judged_alone():
-    (rank, nearness) = one_number.verdicts(*[choices(-0.5, ["VICReg covariance"])] * 2)
-    assert (rank.claim.quantity, rank.holds) == ("Spearman, VICReg covariance", False)
-    assert nearness.claim.quantity == "Spearman with nearness, VICReg covariance"
-    assert len(one_number.verdicts(*[choices(-0.5, ["SimCLR temperature"])] * 2)) == 3
-
-
-def test_verdicts_are_answered_as_what_came_of_them():
-    quantities = [claim.quantity for claim in one_number.CLAIMS]
-    assert one_number.answer(one_number.verdicts(choices(0.5), choices(0.1))) == one_number.answer(
-        dict.fromkeys(quantities, True) | {"regret": False}
-    )
-
-
-def test_the_answer_is_a_line_and_says_nothing_of_what_was_not_judged():
-    quantities = [claim.quantity for claim in one_number.CLAIMS]
-    for outcomes in product((True, False, None), repeat=len(quantities)):
-        assert len(one_number.answer(dict(zip(quantities, outcomes, strict=True)))) <= 140
-    assert "covariance" not in one_number.answer({"Spearman, SimCLR temperature": True})
-
-
 def test_from_runs_to_verdicts(runs):
     """The path of the notebook, whatever the numbers are after two steps."""
-    scores, accuracies = one_number.scores(runs, MEASURES), one_number.accuracies(runs, PROBES)
+    scores, few = one_number.scores(runs, MEASURES), one_number.accuracies(runs, PROBES)
     rank = scores.sel(measure="RankMe", layer="embedding")
-    chosen = stacked({"RankMe, embedding": rank, "exponent near 1": 0 * rank}, "choice")
-    quality = accuracies.sel(probe="kNN accuracy")
-    groups = one_number.pooled(one_number.members(SHORT, one_number.compared(runs)))
-    order, lost = (each(chosen, quality, groups=groups) for each in (one_number.rank_correlations, one_number.regrets))
-    found = one_number.verdicts(order, lost)
-    assert {verdict.setting for verdict in found} == {"scattered_digits, 2 steps"}
-    assert found[-2].interval.mean == 0 and found[-1].interval.mean >= 0
-    assert one_number.exercise_truths(runs.select("SimCLR temperature 0.2"), order)[2] in groups
-
-
-def test_exercises_have_their_answers_in_what_was_measured(healthy):
-    order = choices(0.5)
-    order.loc["RankMe, embedding", "VICReg covariance"] = -0.2
-    white, doubled, worst = one_number.exercise_truths(healthy, order)
-    assert isinstance(worst, str)
-    assert white == pytest.approx(20, rel=1e-3) and doubled == pytest.approx(1, abs=1e-3)
-    assert worst == "VICReg covariance"
+    correct, elsewhere = one_number.correct(SHORT, runs), one_number.correct_elsewhere(SHORT, runs)
+    tasks = one_number.qualities(correct, elsewhere, factors=one_number.read_factors(runs))
+    assert list(tasks) == ["its own data", "another data set", "place and rotation"]
+    names = {"RankMe, embedding": rank, "exponent near 1": 0 * rank, "blind": one_number.no_favourite(rank)}
+    chosen = stacked(names, "choice")
+    groups = one_number.judged(one_number.members(SHORT, one_number.compared(runs)))
+    alone = one_number.single(groups)
+    order = one_number.rank_correlations(chosen, tasks["its own data"], groups=groups)
+    lost = one_number.by_choice(chosen, correct, groups=alone, agree=one_number.regret)
+    found = [
+        *one_number.order_verdicts(order, elsewhere=order, correct=correct),
+        *one_number.choice_verdicts(lost, elsewhere=lost, correct=correct),
+        *one_number.factor_verdicts(chosen, tasks, groups=alone, correct=correct),
+        *one_number.blind_spot_verdicts(rank, order=order, correct=correct),
+    ]
+    assert [verdict.claim for verdict in found] == list(one_number.CLAIMS)
+    assert {verdict.setting.split(",")[0] for verdict in found} == {"scattered_digits"}
+    assert few.sizes["run"] == correct.sizes["run"] == len(one_number.configs(SHORT))
+    answers = one_number.exercises(runs.select("SimCLR temperature 0.2"), order)
+    assert answers["worst"].answer in alone

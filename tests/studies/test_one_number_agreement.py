@@ -1,4 +1,4 @@
-"""Rank correlation and the regret of a choice."""
+"""Rank correlation, run by run and group by group."""
 
 from itertools import permutations
 
@@ -15,8 +15,6 @@ from sslens.studies.one_number_agreement import (
     pooled,
     rank_correlation,
     rank_correlations,
-    regret,
-    regrets,
     within,
 )
 from sslens.types import InputError
@@ -61,68 +59,49 @@ def test_only_the_order_counts_and_a_turn_changes_the_sign(pairs):
     assert rank_correlation(-x, y) == pytest.approx(-found, abs=1e-12)
 
 
-@given(few)
-@settings(deadline=None)
-def test_regret_is_what_a_loop_over_the_choices_finds(pairs):
-    x, y = zip(*pairs, strict=True)
-    chosen = [quality for score, quality in pairs if score == max(x)]
-    assert regret(tensor(x), tensor(y)) == pytest.approx(max(y) - sum(chosen) / len(chosen), abs=1e-12)
-
-
-def test_the_best_choice_costs_nothing_the_worst_the_whole_range_and_a_blind_one_the_mean():
-    qualities = tensor([0.5, 0.9, 0.7, 0.3])
-    assert regret(qualities, qualities) == 0
-    assert regret(-qualities, qualities) == pytest.approx(0.6, abs=1e-12)
-    assert regret(torch.zeros(4), qualities) == pytest.approx(0.9 - 0.6, abs=1e-12)
-
-
 def test_float32_and_gradients_are_taken_as_they_come():
     scores = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
     assert rank_correlation(scores, scores * 2) == pytest.approx(1)
-    assert regret(scores, scores) == 0
 
 
-def test_one_run_has_no_order_but_a_regret():
+def test_one_run_has_no_order():
     with pytest.raises(InputError, match=r"scores must be at least 2\. Got '1 number"):
         rank_correlation(tensor([1]), tensor([2]))
-    assert regret(tensor([1]), tensor([2])) == 0
 
 
 NO_VECTORS = [torch.ones(3, 1), torch.ones(3).long(), torch.ones(0), torch.tensor(1.0), [1.0, 2.0, 3.0]]
 
 
-@pytest.mark.parametrize("measure", [rank_correlation, regret])
 @pytest.mark.parametrize("values", NO_VECTORS, ids=str)
-def test_what_is_no_vector_of_numbers_is_our_error(measure, values, unchecked):
+def test_what_is_no_vector_of_numbers_is_our_error(values, unchecked):
     with pytest.raises(InputError, match="scores"):
-        measure(values, torch.ones(3))
+        rank_correlation(values, torch.ones(3))
     with pytest.raises(InputError, match="qualities"):
-        measure(torch.ones(3), values)
+        rank_correlation(torch.ones(3), values)
 
 
-@pytest.mark.parametrize("measure", [rank_correlation, regret])
-def test_a_diverged_run_and_a_missing_one_are_our_errors(measure, unchecked):
+def test_a_diverged_run_and_a_missing_one_are_our_errors(unchecked):
     with pytest.raises(InputError, match=r"scores must be finite.*row 1"):
-        measure(tensor([1.0, float("nan"), 2.0]), torch.ones(3))
+        rank_correlation(tensor([1.0, float("nan"), 2.0]), torch.ones(3))
     with pytest.raises(InputError, match="qualities must be finite"):
-        measure(torch.ones(3), tensor([1.0, float("inf"), 2.0]))
+        rank_correlation(torch.ones(3), tensor([1.0, float("inf"), 2.0]))
     with pytest.raises(InputError, match="one for each of the 3 scores"):
-        measure(torch.ones(3), torch.ones(2))
+        rank_correlation(torch.ones(3), torch.ones(2))
 
 
 def test_runs_are_pooled_by_sweep_in_their_order():
     found = pooled({"b": ["q", "p"], "a": {"r": "0.1", "s": "1"}})
-    assert found == {"b": ["q", "p"], "a": ["r", "s"], "all runs": ["q", "p", "r", "s"]}
-    assert list(found) == ["b", "a", "all runs"]
+    assert found == {"b": ["q", "p"], "a": ["r", "s"], "all sweeps": ["q", "p", "r", "s"]}
+    assert list(found) == ["b", "a", "all sweeps"]
 
 
 def test_a_sweep_of_one_run_is_left_out_and_its_run_is_pooled_all_the_same():
     found = pooled({"a": ["p", "q"], "b": ["r", "s"], "c": ["t"]})
-    assert found == {"a": ["p", "q"], "b": ["r", "s"], "all runs": ["p", "q", "r", "s", "t"]}
+    assert found == {"a": ["p", "q"], "b": ["r", "s"], "all sweeps": ["p", "q", "r", "s", "t"]}
 
 
 def test_a_run_of_two_sweeps_counts_once_among_all():
-    assert pooled({"a": ["p", "q"], "b": ["q", "r"]})["all runs"] == ["p", "q", "r"]
+    assert pooled({"a": ["p", "q"], "b": ["q", "r"]})["all sweeps"] == ["p", "q", "r"]
 
 
 def test_one_sweep_alone_is_not_pooled_and_a_single_run_has_no_group():
@@ -144,9 +123,14 @@ QUALITIES = by_run([[0, 1], [4, 2], [1, 5]], setting="digits, 40 steps")
 GROUPS = {"all": ["p", "q", "r"], "two": ["r", "q"]}
 
 
+def largest_gap(scores, qualities):
+    """What the highest score is behind the best quality."""
+    return float(qualities.max() - qualities[scores.argmax()])
+
+
 def test_within_takes_every_group_seed_and_score_alone():
     scores = concat([UP, -UP], Index(["up", "down"], name="measure"))
-    found = within(scores, QUALITIES, groups=GROUPS, agree=regret)
+    found = within(scores, QUALITIES, groups=GROUPS, agree=largest_gap)
     assert found.dims == ("measure", "sweep", "seed")
     assert labels(found, "sweep") == ["all", "two"] and labels(found, "seed") == [3, 5]
     assert found.sel(measure="up").values.tolist() == [[3, 0], [3, 0]]
@@ -164,30 +148,29 @@ def test_the_order_of_dimensions_and_further_ones_change_nothing():
     assert np.array_equal(found.sel(measure="rank", layer="representation").values, flat.values)
 
 
-def test_correlations_and_regrets_bear_the_name_of_the_quality():
-    order, lost = (measure(UP, QUALITIES, groups=GROUPS) for measure in (rank_correlations, regrets))
-    assert (order.name, lost.name) == ("Spearman correlation with accuracy", "loss of accuracy")
+def test_correlations_bear_the_name_of_the_quality():
+    order = rank_correlations(UP, QUALITIES, groups=GROUPS)
+    assert order.name == "Spearman correlation with accuracy"
     assert order.sel(sweep="all").values.tolist() == pytest.approx([0.5, 1])
-    assert lost.sel(sweep="two").values.tolist() == [3, 0]
 
 
 def test_a_diverged_run_leaves_a_gap_where_it_belongs_and_nowhere_else():
     broken = UP.copy()
     broken.loc["p", 5] = np.nan
     for scores, qualities in ((broken, QUALITIES), (QUALITIES, broken)):
-        found = regrets(scores, qualities, groups=GROUPS)
+        found = rank_correlations(scores, qualities, groups=GROUPS)
         assert np.isnan(found.values).tolist() == [[False, True], [False, False]]
 
 
 def test_what_does_not_match_is_our_error():
     with pytest.raises(InputError, match="seed must be the same in both"):
-        regrets(UP.isel(seed=[0]), QUALITIES, groups=GROUPS)
+        rank_correlations(UP.isel(seed=[0]), QUALITIES, groups=GROUPS)
     with pytest.raises(InputError, match="run must be the same in both"):
-        regrets(UP.isel(run=[1, 0, 2]), QUALITIES, groups=GROUPS)
+        rank_correlations(UP.isel(run=[1, 0, 2]), QUALITIES, groups=GROUPS)
     with pytest.raises(InputError, match=r"groups must be runs of \['p', 'q', 'r'\]. Got \['stranger'\]"):
-        regrets(UP, QUALITIES, groups={"all": ["p", "stranger"]})
+        rank_correlations(UP, QUALITIES, groups={"all": ["p", "stranger"]})
     with pytest.raises(InputError, match="groups must be at least one"):
-        regrets(UP, QUALITIES, groups={})
+        rank_correlations(UP, QUALITIES, groups={})
 
 
 def test_a_permutation_test_stands_beside_the_correlations_of_each_group_and_score():

@@ -10,16 +10,27 @@ from torch import Tensor
 from xarray import DataArray
 
 from sslens import datasets, figures
-from sslens.claims import Claim, Verdict
+from sslens.encoders import ENCODERS
 from sslens.measures import collapse, probe, spectrum
-from sslens.presets import SWEEPS, swept
+from sslens.presets import swept
 from sslens.runtime import PROFILES, stream
-from sslens.statistics import labels, ratio
-from sslens.studies.one_number_agreement import ALL
-from sslens.studies.one_number_agreement import pooled as pooled  # the notebook finds all it needs in one place
-from sslens.studies.one_number_agreement import rank_correlations as rank_correlations
-from sslens.studies.one_number_agreement import regrets as regrets
-from sslens.studies.study import Verdicts, from_namespace, outcomes, stacked, stated
+from sslens.statistics import ratio
+from sslens.studies.one_number_agreement import ALL, Groups, pooled
+from sslens.studies.one_number_agreement import rank_correlations as rank_correlations  # all in one place for the
+from sslens.studies.one_number_choice import by_choice as by_choice  # notebook
+from sslens.studies.one_number_choice import regret as regret
+from sslens.studies.one_number_choice import value_of_choice as value_of_choice
+from sslens.studies.one_number_claims import BAD_ON_PURPOSE, ELSEWHERE, FACTORS_TASK, OWN, SWEPT, UNTRAINED
+from sslens.studies.one_number_claims import CLAIMS as CLAIMS
+from sslens.studies.one_number_claims import answer as answer
+from sslens.studies.one_number_claims import blind_spot_verdicts as blind_spot_verdicts
+from sslens.studies.one_number_claims import choice_verdicts as choice_verdicts
+from sslens.studies.one_number_claims import factor_verdicts as factor_verdicts
+from sslens.studies.one_number_claims import order_verdicts as order_verdicts
+from sslens.studies.one_number_exercises import exercises as exercises
+from sslens.studies.one_number_tasks import CLASSIFIERS, correct_on, own_task, task_elsewhere
+from sslens.studies.one_number_tasks import read_factors as read_factors
+from sslens.studies.study import from_namespace, stacked
 from sslens.train import Config, Runs
 from sslens.train.runs import Layer
 from sslens.types import Features, OneOf, Range, checked_dataclass
@@ -27,29 +38,12 @@ from sslens.types import Features, OneOf, Range, checked_dataclass
 NOTEBOOK = "10_one_number"
 QUESTION = "Can one number tell a good encoder?"
 LAYERS: tuple[Layer, ...] = ("embedding", "representation")
-COMPARED = tuple(name for name, sweep in SWEEPS.items() if len(sweep.values) > 1)
-"""Sweeps of several settings."""
-SUPERVISED = "supervised"
-BAD_ON_PURPOSE = {
-    "undertrained": ["SimCLR learning rate 2e-05", "SimCLR learning rate 0.0002"],
-    "shrunk": ["VICReg variance 0"],
-    "over-whitened": ["VICReg covariance 400"],
-}
-"""Runs whose settings are bad for a known reason."""
-RANKME, NEARNESS = "RankMe, embedding", "exponent near 1"
-"""What the claims choose by."""
 NUMBERS = ("RankMe", "RankMe, centred", "total variance", "exponent", "kNN accuracy")
 """What is measured of an embedding before and after it is changed."""
 EPSILON = 1e-7
 """RankMe's own."""
-WORDS = {
-    "SimCLR temperature": "temperature",
-    "SimCLR learning rate": "learning rate",
-    "VICReg covariance": "covariance",
-    "VICReg variance": "variance",
-    ALL: ALL,
-}
-"""Of the groups, in an answer."""
+MOST = {"smoke": 300, "lesson": 2400, "full": 10_000}
+"""Images of a task, on either side."""
 
 
 @final
@@ -60,7 +54,11 @@ class Setting:
     profile: Annotated[str, OneOf(PROFILES)] = "lesson"
     dataset: str = "scattered_digits"
     """``data.name``."""
-    sweeps: Annotated[str, OneOf(("all", *COMPARED))] = "all"
+    encoder: Annotated[str, OneOf(tuple(ENCODERS))] = "convnet"
+    """``encoder``, of a run and of all it is compared with: ranks compare at equal width only."""
+    classifier: Annotated[str, OneOf(tuple(CLASSIFIERS))] = "kNN"
+    """What reads the representation where an encoder's accuracy is judged."""
+    sweeps: Annotated[str, OneOf(("all", *SWEPT))] = "all"
     """One of ``presets.SWEEPS``, or all of them."""
     steps: Annotated[int, Range(0, 10**6)] = 0
     """``optimisation.steps``; 0 means what the profile says."""
@@ -82,7 +80,7 @@ def configs(setting: Setting) -> dict[str, Config]:
         InputError: no such data set.
 
     >>> len(configs(Setting())), len(configs(Setting(profile="smoke")))
-    (20, 10)
+    (31, 13)
     """
     return {name: config for config, name in _names(setting).items()}
 
@@ -95,24 +93,37 @@ def runs(setting: Setting) -> Runs:
 def members(setting: Setting, among: Runs) -> dict[str, dict[str, str]]:
     """The runs of each sweep by name, in order, with the value of the hyper-parameter; those that are there.
 
-    >>> short = Setting(profile="smoke", sweeps="VICReg variance", steps=1, seeds=1)
+    >>> short = Setting(profile="smoke", sweeps="VICReg invariance", steps=1, seeds=1)
     >>> members(short, runs(short))
-    {'VICReg variance': {'VICReg variance 0': '0', 'VICReg variance 25': '25'}}
+    {'VICReg invariance': {'VICReg invariance 12.5': '12.5', ...}, 'untrained': {'untrained': 'untrained'}}
     """
     names, found = _names(setting), {}
     for (sweep, value), config in _swept(setting).items():
         if names[config] in among.names:
-            found.setdefault(sweep, {})[names[config]] = f"{value:g}" if sweep in COMPARED else sweep
+            found.setdefault(sweep, {})[names[config]] = sweep if sweep == UNTRAINED else f"{value:g}"
     return found
 
 
 def compared(runs: Runs) -> Runs:
-    """The runs that are held against each other: trained without labels, and to their end with every seed.
-
-    The embedding of the supervised run has a column for each class, and ranks compare at equal width only.
-    """
+    """The runs that are held against each other: those that reached their end with every seed."""
     finished = [name for name in runs if all(trace.status == "complete" for trace in runs[name])]
-    return runs.select(*(name for name in finished if name != SUPERVISED))
+    return runs.select(*finished)
+
+
+def judged(sweeps: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
+    """The groups of runs whose order is judged: each sweep without what is bad on purpose, and all of them.
+
+    >>> judged({"VICReg covariance": {"VICReg covariance 0": "0", "a": "1", "b": "2"}, "untrained": {"c": "c"}})
+    {'VICReg covariance': ['a', 'b']}
+    """
+    bad = {run for runs in BAD_ON_PURPOSE.values() for run in runs}
+    kept = {name: [run for run in sweeps[name] if run not in bad] for name in SWEPT if name in sweeps}
+    return pooled({name: runs for name, runs in kept.items() if runs})
+
+
+def single(groups: Groups) -> Groups:
+    """The sweeps without the group that pools them."""
+    return {name: runs for name, runs in groups.items() if name != ALL}
 
 
 def spectra(runs: Runs, settings: Mapping[str, str], *, layer: Layer) -> DataArray:
@@ -195,6 +206,30 @@ def accuracies(runs: Runs, probes: Mapping[str, Callable[[probe.Known, probe.Que
     return stacked(found, dim="probe").assign_attrs(_attributes(runs))
 
 
+def correct(setting: Setting, runs: Runs) -> DataArray:
+    """Which test images a probe of each encoder gets right, of a larger draw: run x seed x sample."""
+    task = own_task(setting.dataset, most=MOST[setting.profile])
+    return correct_on(task, compared(runs), classifier=setting.classifier).assign_attrs(_attributes(runs))
+
+
+def correct_elsewhere(setting: Setting, runs: Runs) -> DataArray:
+    """The same on another data set, which no encoder has seen: run x seed x sample."""
+    task = task_elsewhere(setting.dataset, most=MOST[setting.profile])
+    return correct_on(task, compared(runs), classifier=setting.classifier).assign_attrs(_attributes(runs))
+
+
+def qualities(correct: DataArray, elsewhere: DataArray, *, factors: DataArray | None) -> dict[str, DataArray]:
+    """How good each encoder is at each task, by the task's name: run x seed.
+
+    The shares of test images that are classified rightly on the data and elsewhere, and, where the images were made
+    with known factors, the mean R² of place and rotation.
+    """
+    found = {OWN: correct.mean("sample"), ELSEWHERE: elsewhere.mean("sample").rename(f"{elsewhere.name} elsewhere")}
+    if factors is not None:
+        found[FACTORS_TASK] = factors.mean("factor", skipna=False).rename(f"R² of {FACTORS_TASK}")
+    return {task: each.assign_attrs(unit="", setting=correct.attrs["setting"]) for task, each in found.items()}
+
+
 def no_favourite(quality: DataArray) -> DataArray:
     """A number that is the same for all runs: a blind choice among them.
 
@@ -250,102 +285,22 @@ def numbers(known: probe.Known, queries: probe.Queries, *, epsilon: float = EPSI
     return torch.tensor(found, dtype=torch.float64, device="cpu")
 
 
-def exercise_truths(healthy: Runs, correlation: DataArray) -> tuple[float, float, str]:
-    """The right answers to the three exercises."""
-    z = healthy[healthy.names[0]][0].snapshots[-1].embedding
-    white = torch.eye(64, dtype=torch.float32, device="cpu")[:20].repeat(7, 1)
-    worst = str(correlation.sel(choice=RANKME).mean("seed").idxmin("sweep").item())
-    return spectrum.rankme(white), spectrum.rankme(torch.cat([z, z], 1)) / spectrum.rankme(z), worst
-
-
-def _higher(group: str) -> Claim:
-    return Claim(
-        f"The higher RankMe, the better: {group}.",
-        source="Garrido et al. 2023" if group != ALL else "Ours; Garrido et al. 2023 compare runs of one method",
-        kind="published" if group != ALL else "ours",
-        quantity=f"Spearman, {group}",
-        above=0,
-        scale="rank correlation",
-        under_review=group in CONTESTED,
-        measured=lambda correlation: correlation.sel(choice=RANKME, sweep=group),
-    )
-
-
-def nearer_is_better(group: str = ALL) -> Claim:
-    """That the best exponent is near 1, within one group of runs.
-
-    >>> nearer_is_better().quantity
-    'Spearman with nearness, all runs'
-    """
-    return Claim(
-        "The best exponent is near 1.",
-        source="Agrawal et al. 2022",
-        quantity=f"Spearman with nearness, {group}",
-        above=0,
-        scale="rank correlation",
-        measured=lambda correlation: correlation.sel(choice=NEARNESS, sweep=group),
-    )
-
-
-TEMPERATURE = "SimCLR temperature"
-CONTESTED = ("SimCLR learning rate",)
-"""Groups whose verdicts are under review: half of the learning rates are known to be too low for so few steps."""
-higher_is_better = {group: _higher(group) for group in (*COMPARED, ALL)}
-"""A claim for each group of runs."""
-choosing_is_cheap = Claim(
-    "Choosing the temperature by RankMe costs less than half a point.",
-    source="Garrido et al. 2023",
-    quantity="regret",
-    below=0.005,
-    under_review=True,
-    measured=lambda lost: lost.sel(choice=RANKME, sweep=TEMPERATURE, drop=True),
-)
-CLAIMS = (*higher_is_better.values(), nearer_is_better(), choosing_is_cheap)
-
-
-def verdicts(correlation: DataArray, lost: DataArray) -> list[Verdict]:
-    """What came of each claim about the groups that were compared, all of them or a single sweep.
-
-    From the rank correlations, their tests beside them, and the regrets of choices: choice x sweep x seed.
-    """
-    groups = [str(group) for group in labels(correlation, "sweep")]
-    found = [higher_is_better[group].judge(correlation) for group in groups]
-    found.append(nearer_is_better(groups[-1]).judge(correlation))
-    return [*found, choosing_is_cheap.judge(lost)] if TEMPERATURE in groups else found
-
-
-def answer(verdicts: Verdicts) -> str:
-    """The notebook's question answered in one line, as the verdicts have it.
-
-    >>> answer({claim.quantity: claim is not choosing_is_cheap for claim in CLAIMS})
-    'RankMe works for temperature, learning rate, covariance, variance, all runs; its choice costs; exponent 1 is best.'
-    """
-    found = outcomes(verdicts)
-    words = {True: "works for", False: "fails for", None: "may work for"}
-    parts = {verb: _groups_with(found, outcome) for outcome, verb in words.items()}
-    orders = ", ".join(f"{verb} {', '.join(groups)}" for verb, groups in parts.items() if groups)
-    choice = stated(choosing_is_cheap, found, ("its choice is cheap", "its choice costs", "its choice may cost"))
-    words = ("exponent 1 is best", "exponent 1 is not", "exponent 1 may be")
-    nearness = stated(nearer_is_better(), found, words)
-    return f"RankMe {orders}; {choice}; {nearness}."
-
-
-def _groups_with(found: Mapping[str, bool | None], outcome: bool | None) -> list[str]:
-    """The groups of runs along which RankMe's order came out so; those that were not judged have no outcome."""
-    judged = {group: claim.quantity for group, claim in higher_is_better.items() if claim.quantity in found}
-    return [WORDS[group] for group, quantity in judged.items() if found[quantity] is outcome]
-
-
 def _swept(setting: Setting) -> dict[tuple[str, float], Config]:
-    sweeps = () if setting.sweeps == "all" else (setting.sweeps,)
-    return swept(setting.profile, dataset=setting.dataset, steps=setting.steps, sweeps=sweeps)
+    sweeps = () if setting.sweeps == "all" else (setting.sweeps, UNTRAINED)
+    found = swept(setting.profile, dataset=setting.dataset, steps=setting.steps, sweeps=sweeps)
+    encoder = ENCODERS[setting.encoder]()
+    return {key: config.changed(encoder=encoder) for key, config in found.items()}
 
 
 def _names(setting: Setting) -> dict[Config, str]:
     names: dict[Config, str] = {}
     for (sweep, value), config in _swept(setting).items():
-        names.setdefault(config, f"{sweep} {value:g}" if sweep in COMPARED else sweep)
+        names.setdefault(config, _called(sweep, value))
     return names
+
+
+def _called(sweep: str, value: float) -> str:
+    return f"{sweep} {value:g}" if sweep in SWEPT else sweep
 
 
 def _attributes(runs: Runs) -> dict[str, str]:

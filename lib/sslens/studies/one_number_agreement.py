@@ -1,4 +1,4 @@
-"""Whether a number that needs no labels orders encoders as their accuracy does, and what choosing by it costs."""
+"""Whether a number that needs no labels orders encoders as their accuracy does."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -12,7 +12,7 @@ from sslens.measures.features import checked_features
 from sslens.statistics import RankTest, labels, paired, rank_test
 from sslens.types import InputError
 
-ALL = "all runs"
+ALL = "all sweeps"
 """The group that pools all sweeps."""
 Groups = Mapping[str, Sequence[str]]
 """Names of runs, by group."""
@@ -45,26 +45,6 @@ def rank_correlation(scores: Float[Tensor, "n"], qualities: Float[Tensor, "n"]) 
         return 0.0
     ranks = torch.stack([torch.from_numpy(rankdata(values.numpy())) for values in (x, y)])
     return float(torch.corrcoef(ranks)[0, 1])
-
-
-def regret(scores: Float[Tensor, "n"], qualities: Float[Tensor, "n"]) -> float:
-    """What choosing the highest score loses: the best quality there is minus the quality of what is chosen.
-
-    0 for the best choice, never negative; in the units of the qualities. Among equal scores any may be chosen, and the
-    mean over them counts, so that equal scores for all give the regret of a blind choice.
-
-    Raises:
-        InputError: no two vectors of equally many, at least 1, finite floating-point numbers.
-
-    Reference: Garrido, Balestriero, Najman, LeCun, "RankMe", ICML 2023, arXiv 2210.02885, where an
-    "ImageNet oracle" chooses the best. There the first of the values on a plateau is taken.
-
-    >>> qualities = torch.tensor([0.5, 0.75, 0.625])
-    >>> regret(torch.tensor([1.0, 2.0, 3.0]), qualities), regret(torch.zeros(3), qualities)
-    (0.125, 0.125)
-    """
-    x, y = _pair(scores, qualities, count=1)
-    return float(y.max() - y[x == x.max()].mean())
 
 
 def rank_correlations(scores: DataArray, qualities: DataArray, *, groups: Groups) -> DataArray:
@@ -106,31 +86,17 @@ def _test(scores: DataArray, qualities: DataArray) -> list[float]:
     return list(rank_test(*bare).coords.values())
 
 
-def regrets(scores: DataArray, qualities: DataArray, *, groups: Groups) -> DataArray:
-    """What choosing the highest score loses within each group of runs, for each seed; see ``within``.
-
-    Raises:
-        InputError: as ``within`` and ``regret``.
-
-    >>> runs = {"run": ["cold", "warm", "hot"], "seed": [0]}
-    >>> quality = DataArray([[0.25], [0.5], [0.375]], runs, ("run", "seed"), "accuracy")
-    >>> regrets(-quality, quality, groups={"temperature": ["cold", "hot"]}).values
-    array([[0.125]])
-    """
-    return within(scores, qualities, groups=groups, agree=regret).rename(f"loss of {qualities.name}")
-
-
 def pooled(sweeps: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     """The groups of runs that are held against each other: those of each sweep, and all of them.
 
-    A sweep of fewer than two runs has no order and is left out. Where at least two sweeps remain, ``all runs`` pools
+    A sweep of fewer than two runs has no order and is left out. Where at least two sweeps remain, ``all sweeps`` pools
     whatever there is; a run that stands in several sweeps counts once there.
 
     Raises:
         InputError: no run.
 
     >>> pooled({"a": ["p", "q"], "b": ["q", "r"], "c": ["s"]})
-    {'a': ['p', 'q'], 'b': ['q', 'r'], 'all runs': ['p', 'q', 'r', 's']}
+    {'a': ['p', 'q'], 'b': ['q', 'r'], 'all sweeps': ['p', 'q', 'r', 's']}
     """
     members = {sweep: list(runs) for sweep, runs in sweeps.items()}
     everything = list(dict.fromkeys(run for runs in members.values() for run in runs))
@@ -144,16 +110,16 @@ def within(scores: DataArray, qualities: DataArray, *, groups: Groups, agree: Ag
     """How scores agree with the qualities of the same runs, within each group: a number for each seed.
 
     Of ``scores`` (..., run, seed) and ``qualities`` (run, seed) becomes (..., sweep, seed). Seeds are repetitions, so
-    runs of different ones are never compared. ``agree`` is ``rank_correlation``, ``regret``, or another function of
-    two vectors. NaN where a run of the group had diverged: a part of a sweep is not the sweep.
+    runs of different ones are never compared. ``agree`` is ``rank_correlation`` or another function of two
+    vectors. NaN where a run of the group had diverged: a part of a sweep is not the sweep.
 
     Raises:
         InputError: from ``agree``; no group, one with a run that is not there, or arrays of different runs or seeds.
 
     >>> runs = {"run": ["cold", "hot"], "seed": [0, 1]}
     >>> quality = DataArray([[0.25, 0.5], [0.5, 0.25]], runs, ("run", "seed"))
-    >>> within(quality, quality, groups={"temperature": ["cold", "hot"]}, agree=regret).values
-    array([[0., 0.]])
+    >>> within(quality, quality, groups={"temperature": ["cold", "hot"]}, agree=rank_correlation).values
+    array([[1., 1.]])
     """
     paired(scores, qualities)
     if not groups:
