@@ -1,115 +1,149 @@
-"""How white: which runs it trains, what its claims measure, how its answer follows them."""
+"""How white: what its claims measure, how its answer follows them, what its exercises take for right."""
 
 import numpy as np
 import pytest
+import torch
 from xarray import DataArray
 
-from sslens.presets import SHORT
 from sslens.studies import how_white as study
 from sslens.studies import of_notebook
-from sslens.train import Config
-from sslens.types import InputError, UnknownName
+from sslens.studies.how_white_spectra import PENALTIES
+from sslens.train import Config, Runs
+
+LABELS = ["5", "all"]
+SAMPLES = 40
 
 
 def test_the_notebook_finds_its_study():
     assert of_notebook("11_how_white") is study
 
 
-def test_a_lesson_has_eleven_kinds_of_runs_of_which_two_are_one():
-    configs = study.configs(study.Setting())
-    assert len(configs) == 11 and len(set(configs.values())) == 10
-    assert configs["width 64"] == configs["strength 1"] == study.configs(study.Setting(seeds=9))["width 64"]
-    assert configs["width 16"].encoder.features == 16 and configs["narrow 2"].encoder.features == 2
-    assert configs["strength 0.25"].augmentation(1).strength == 0.25
-    assert configs["nested"].objective.nested and not configs["plain"].objective.nested
+def tables(levels):
+    """seed x (beta) x labels x penalty x sample of these accuracies; seeds differ a little."""
+    levels = np.asarray(levels, dtype=float)
+    places = (np.arange(SAMPLES) + 0.5) / SAMPLES
+    shifted = np.stack([levels, levels + 1 / SAMPLES])[..., None, None] * np.ones((len(PENALTIES), 1))
+    dims = ("seed", *(("beta",) if levels.ndim == 2 else ()), study.LABELS, "penalty", "sample")
+    coords = {"seed": [0, 1], study.LABELS: LABELS, "penalty": list(PENALTIES), "sample": np.arange(SAMPLES)}
+    coords |= {"beta": [0.0, 2.0, 3.0]} if levels.ndim == 2 else {}
+    array = DataArray((places < shifted).astype(float), coords, dims)
+    half = np.arange(SAMPLES) % 2
+    return array.assign_coords(half=("sample", half), origin=("sample", np.arange(SAMPLES)))
 
 
-def test_smoke_is_short_and_has_fewer_runs():
-    configs = study.configs(study.Setting(profile="smoke"))
-    assert {config.optimisation.steps for config in configs.values()} == {SHORT}
-    assert len(configs) == 8
+TRAINED = tables([0.5, 0.7])
+RESHAPED = tables([[0.3, 0.7], [0.6, 0.6], [0.55, 0.5]])
 
 
-def test_the_temperature_reaches_every_run_without_labels_and_no_other():
-    configs = study.configs(study.Setting(temperature=0.5))
-    for name, config in configs.items():
-        unlabelled = name.startswith(("width", "strength"))
-        assert getattr(config.objective, "temperature", None) == (0.5 if unlabelled else None)
+def mean(claim, *arrays):
+    return claim.judge(*arrays).interval.mean
 
 
-def test_the_strength_is_that_of_the_recipe_digits_are_given():
-    weak = study.configs(study.Setting())["strength 0.5"].augmentation(1)
-    whole = Config().augmentation(1)
-    assert (weak.rotation, weak.shift) == (whole.rotation, whole.shift) and weak.strength == 0.5
+def test_claims_about_spectra_are_differences_of_accuracies():
+    assert mean(study.whitening_costs, RESHAPED, TRAINED) == pytest.approx(0.2, abs=0.03)
+    assert mean(study.another_spectrum_helps, RESHAPED, TRAINED) == pytest.approx(0.1, abs=0.03)
+    assert mean(study.another_spectrum_transfers, RESHAPED, TRAINED) == pytest.approx(0.1, abs=0.03)
+    assert mean(study.steep_stands_in, RESHAPED, TRAINED) == pytest.approx(0.05, abs=0.03)
 
 
-@pytest.mark.parametrize(
-    ("values", "error", "words"),
-    [
-        ({"seeds": 0}, InputError, "seeds"),
-        ({"temperature": 0.0}, InputError, "temperature"),
-        ({"profile": "leson"}, UnknownName, "Did you mean 'lesson'"),
-    ],
-)
-def test_parameters_out_of_range_are_refused(values, error, words):
-    with pytest.raises(error, match=words):
-        study.Setting(**values)
+def test_scarcity_is_what_white_loses_with_few_labels_beyond_what_it_loses_with_all():
+    assert mean(study.scarce_labels_suffer, RESHAPED) == pytest.approx((0.7 - 0.6) - (0.3 - 0.6), abs=0.03)
 
 
-def test_an_array_of_a_sweep_is_labelled_by_its_values():
-    array = DataArray([[0.5], [0.7]], {"run": ["strength 0.25", "strength 1"], "seed": [0]}, ("run", "seed"))
-    found = study.swept(array, "strength")
-    assert found.dims == ("strength", "seed") and found.strength.values.tolist() == [0.25, 1.0]
+def test_intervals_of_accuracies_allow_for_the_test_images():
+    found = study.whitening_costs.judge(RESHAPED, TRAINED).interval
+    assert (found.n, found.originals) == (2, SAMPLES)
 
 
-LABELS = ["1", "5", "all"]
+def prefixes(levels):
+    """way x seed x columns kept x sample of these accuracies, of two lengths."""
+    places = (np.arange(SAMPLES) + 0.5) / SAMPLES
+    values = places < np.asarray(levels, dtype=float)[:, None, :, None] + np.array([0, 1 / SAMPLES])[:, None, None]
+    ways = ["nested", "separate", "plain, cut", "plain, PCA"]
+    coords = {"way": ways, "seed": [0, 1], study.COLUMNS: [8, 64], "sample": np.arange(SAMPLES)}
+    array = DataArray(values.astype(float), coords, ("way", "seed", study.COLUMNS, "sample"))
+    return array.assign_coords(origin=("sample", np.arange(SAMPLES) // 2))
 
 
-def budgets(values):
-    """seed x half x labels per class; or with beta 0 and 2 before the labels."""
-    values = np.asarray(values, dtype=float)
-    dims = ("seed", "half", "beta", "labels per class") if values.ndim == 4 else ("seed", "half", "labels per class")
-    coords = {"seed": [0, 1], "labels per class": LABELS} | ({"beta": [0.0, 2.0]} if values.ndim == 4 else {})
-    return DataArray(values, coords, dims)
+def test_every_prefix_is_judged_at_the_length_that_is_worst():
+    found = prefixes([[0.6, 0.7], [0.5, 0.9], [0.5, 0.9], [0.8, 0.9]])
+    assert mean(study.prefixes_are_as_good, found) == pytest.approx(-0.2, abs=0.03)
+    assert mean(study.short_prefixes_are_as_good, found) == pytest.approx(0.1, abs=0.03)
+    assert mean(study.nested_beats_cut, found) == pytest.approx(0.1, abs=0.03)
+    assert mean(study.nested_beats_pca, found) == pytest.approx(-0.2, abs=0.03)
+    assert study.nested_beats_pca.judge(found).interval.originals == SAMPLES // 2
 
 
-def test_claims_about_spectra_measure_gain_loss_and_the_shift_of_the_best():
-    trained = budgets(np.full((2, 2, 3), 0.5) + np.array([-0.001, 0.001])[:, None, None])  # seeds are never all alike
-    white, steep = [0.3, 0.4, 0.7], [0.6, 0.55, 0.6]
-    reshaped = budgets(np.broadcast_to([white, steep], (2, 2, 2, 3)))
-    gain = study.another_spectrum_helps.judge(reshaped, trained)
-    assert gain.interval.mean == pytest.approx(0.05) and gain.holds
-    assert study.whitening_costs.judge(reshaped, trained).interval.mean == pytest.approx(0.1)
-    assert study.more_labels_want_it_whiter.judge(reshaped, trained).interval.mean == 2.0
+def by_run(levels, **more):
+    """run x seed x sample, of networks that are named by kind and width."""
+    places = (np.arange(SAMPLES) + 0.5) / SAMPLES
+    values = np.array(list(levels.values()))[:, None, None] + np.array([0, 1 / SAMPLES])[:, None]
+    coords = {"run": list(levels), "seed": [0, 1], "sample": np.arange(SAMPLES)}
+    return DataArray((places < values).astype(float), coords, ("run", "seed", "sample"))
 
 
-def test_claims_about_prefixes_hold_nested_against_its_rivals():
-    runs = ["nested", "plain, cut", "plain, PCA"]
-    values = np.array([[0.6, 0.7], [0.5, 0.75], [0.8, 0.7]])[:, None].repeat(2, 1)
-    coords = {"run": runs, "seed": [0, 1], "columns kept": [8, 64]}
-    values[1] += np.array([[-0.001], [0.001]])  # seeds are never all alike
-    cut_short = DataArray(values, coords, ("run", "seed", "columns kept"))
-    means = [
-        claim.judge(cut_short).interval.mean
-        for claim in (study.nested_beats_cut, study.nested_beats_pca, study.nesting_costs_nothing)
-    ]
-    assert means == pytest.approx([0.1, -0.2, -0.05])
-    assert study.nesting_costs_nothing.judge(cut_short).holds is False
+WIDTHS = {"supervised 16": 0.5, "supervised 256": 0.9, "untrained 16": 0.2, "untrained 256": 0.3}
+WIDTHS |= {"SimCLR 16": 0.6, "SimCLR 64": 0.1, "SimCLR 256": 0.7}
 
 
-def test_a_wider_layer_is_held_against_the_narrowest_by_neighbours():
-    values = np.array([[[0.3], [0.9], [0.5]], [[0.0], [0.0], [0.0]]])
-    coords = {"probe": ["kNN", "all labels"], "width": [16.0, 64.0, 256.0], "seed": [0]}
-    found = study.wider_is_better.judge(DataArray(values, coords, ("probe", "width", "seed")))
-    assert found.interval.mean == pytest.approx(0.2)
+def test_the_widest_layer_is_held_against_the_narrowest():
+    new = by_run(WIDTHS)
+    assert mean(study.width_finds_new_classes, new) == pytest.approx(0.4, abs=0.03)
+    assert mean(study.width_finds_new_classes_unlabelled, new) == pytest.approx(0.1, abs=0.03)
+    seen = by_run({"supervised 16": 0.8, "supervised 256": 0.9})
+    assert mean(study.width_lifts_the_bias, new, seen) == pytest.approx(0.4 - 0.1, abs=0.03)
+    assert mean(study.width_is_not_all, new) == pytest.approx(0.4 - 0.1, abs=0.03)
+
+
+def test_factors_are_judged_by_their_mean():
+    both = by_run(WIDTHS).expand_dims(factor=["x", "y"]).copy()
+    both[1] = 0
+    assert mean(study.width_keeps_factors, both) == pytest.approx(0.2, abs=0.03)
+    assert mean(study.width_keeps_factors_unlabelled, both) == pytest.approx(0.05, abs=0.03)
 
 
 def test_claims_about_layers_are_judged_at_full_strength():
     coords = {"strength": [0.5, 1.0], "seed": [0], "layer": ["backbone", "embedding"]}
-    values = np.array([[9.0, 9.0], [0.9, 0.5]])[:, None, None]
+    values = np.array([[0.9, 0.9], [0.9, 0.5]])[:, None, None]
     dims = ("strength", "seed", "probe", "layer")
     accuracy = DataArray(values, coords | {"probe": ["all labels"]}, dims)
-    assert study.backbone_beats_embedding.judge(accuracy).interval.mean == pytest.approx(0.4)
+    assert mean(study.backbone_beats_embedding, accuracy) == pytest.approx(0.4)
     two = np.concatenate([values, values - 0.1], 2)
     fit = DataArray(two, coords | {"factor": ["x", "y"]}, ("strength", "seed", "factor", "layer"))
-    assert study.projector_drops_factors.judge(fit).interval.mean == pytest.approx(0.4)
+    assert mean(study.projector_drops_factors, fit) == pytest.approx(0.4)
+
+
+def test_the_answer_is_a_sentence_whatever_came_out():
+    for outcome in (True, False, None):
+        line = study.answer({claim.quantity: outcome for claim in study.CLAIMS})
+        assert line[0].isupper() and line.endswith(".") and len(line) < 220
+
+
+@pytest.fixture(scope="module")
+def exercises():
+    config = Config.at("smoke", optimisation={"steps": 3}, snapshots={"count": 2})
+    runs = Runs.of({"strength 1": config})
+    factors = DataArray(
+        [[[[0.9, 0.8], [0.7, 0.1]]]],
+        {"strength": [1.0], "seed": [0], "factor": ["scale", "x"], "layer": ["backbone", "embedding"]},
+        ("strength", "seed", "factor", "layer"),
+    )
+    ways = prefixes([[0.7, 0.7], [0.5, 0.9], [0.5, 0.9], [0.8, 0.9]])
+    return study.exercises(runs, prefixes=ways, factors=factors.expand_dims(sample=[0], axis=-1))
+
+
+def test_right_answers_are_taken_for_right(exercises):
+    def by_eigenvectors(h):
+        values, vectors = torch.linalg.eigh(h.T.cov())
+        return (h - h.mean(0)) @ vectors @ torch.diag(values.rsqrt()) @ vectors.T
+
+    assert exercises["by_hand"].check(by_eigenvectors).right
+    assert exercises["enough"].check(8).right
+    assert exercises["lost"].check("x").right
+
+
+def test_wrong_answers_are_not(exercises):
+    assert exercises["by_hand"].check(lambda h: h - h.mean(0)).right is False
+    assert exercises["enough"].check(64).right is False
+    assert exercises["lost"].check("scale").right is False
+    assert exercises["directions"].check(1.0).right is False

@@ -1,4 +1,4 @@
-"""Label budgets and what is read from them: against slow loops and numbers known from elsewhere; their picture."""
+"""Accuracies over spectra, labels and penalties: against slow loops and numbers known from elsewhere; their picture."""
 
 import numpy as np
 import pytest
@@ -6,23 +6,25 @@ import torch
 from xarray import DataArray
 
 from sslens.measures import probe, spectrum
-from sslens.measures.spectrum import reshaped
 from sslens.runtime import stream
 from sslens.studies import how_white_spectra
 from sslens.studies.how_white_spectra import (
     BUDGETS,
     LABELS,
-    accuracy_as_trained,
-    accuracy_reshaped,
-    best_beta,
-    eigenvalues_as_trained,
-    eigenvalues_reshaped,
+    PENALTIES,
+    accuracy_at,
+    correct_as_trained,
+    correct_by_spectrum,
+    eigenvalues,
     exponents,
     gain_of_best,
-    label_budgets,
+    halves,
+    label_draws,
+    tuned,
+    whitened,
 )
 from sslens.train import Config, Runs
-from sslens.types import InputError, UnknownName
+from sslens.types import InputError
 
 
 def normal(rows, columns, seed=0):
@@ -35,98 +37,109 @@ def labelled(rows=40, columns=6, seed=0):
     return normal(rows, columns, seed) + torch.nn.functional.one_hot(labels, columns), labels
 
 
-def draws(seed=0):
-    return stream(seed, "labels 0"), stream(seed, "labels 1")
+@pytest.mark.parametrize("beta", [0.0, 1.5])
+def test_whitening_by_hand_is_the_spectral_map_but_for_mean_and_size(beta):
+    h = normal(50, 6)
+    mapped = spectrum.spectral_map(h, beta)
+    scale = mapped.var(0).sum().sqrt() / whitened(h, beta).var(0).sum().sqrt()
+    torch.testing.assert_close(whitened(h, beta) * scale, mapped - h.mean(0))
 
 
-def test_label_budgets_are_those_of_a_slow_loop():
-    known, test = labelled(), labelled(rows=21, seed=1)
-    table = label_budgets(known, test, betas=[0.0, 2.0], per_class=[1, 3, 0], generators=draws())
-    assert table.shape == (2, 3, 3)
-    for half in (0, 1):
-        queries, truth = test[0][half::2], test[1][half::2]
-        for row, beta in enumerate([None, 0.0, 2.0]):
-            h, others = (known[0], queries) if beta is None else reshaped(known[0], queries, beta=beta)
-            for column, count in enumerate([1, 3]):
-                generator = stream(0, f"labels {half}")
-                options = {"per_class": count, "draws": how_white_spectra.DRAWS, "generator": generator}
-                right = probe.few_shot((h, known[1]), (others, truth), **options).mean
-                assert table[half, row, column].item() == pytest.approx(right)
-            assert table[half, row, 2].item() == probe.ridge_accuracy((h, known[1]), (others, truth))
+def test_draws_of_labels_have_as_many_of_each_class_and_repeat():
+    labels = torch.arange(40) % 4
+    draws = label_draws(labels, 3, generator=stream(0, "x"))
+    assert [labels[chosen].bincount().tolist() for chosen in draws] == [[3] * 4] * 5
+    assert all(len(set(chosen.tolist())) == 12 for chosen in draws)
+    assert len({tuple(chosen.tolist()) for chosen in draws}) == 5
+    again = label_draws(labels, 3, generator=stream(0, "x"))
+    assert all(torch.equal(a, b) for a, b in zip(draws, again, strict=True))
+    assert [len(all_of_them) for all_of_them in label_draws(labels, 0, generator=stream(0, "x"))] == [40]
 
 
-def test_another_classifier_and_other_draws_give_another_table():
-    sides, options = (labelled(), labelled(rows=80, seed=1)), {"betas": [1.0], "per_class": [1]}
-    generators = draws()
-    first = label_budgets(*sides, generators=generators, **options)
-    assert torch.equal(first, label_budgets(*sides, generators=generators, **options))
-    assert not torch.equal(first, label_budgets(*sides, generators=draws(1), **options))
-    assert not torch.equal(first, label_budgets(*sides, classifier="nearest mean", generators=draws(), **options))
+def test_a_class_with_too_few_samples_is_named():
+    with pytest.raises(InputError, match="at most the 10 samples of the smallest class"):
+        label_draws(torch.arange(40) % 4, 11, generator=stream(0, "x"))
 
 
-def test_whitening_helps_the_nearest_mean_where_the_class_lies_in_a_small_direction():
-    generator, labels = torch.Generator().manual_seed(0), torch.arange(200) % 2
-    large, small = torch.randn(200, generator=generator) * 10, torch.randn(200, generator=generator) * 0.1 + labels
-    h = torch.stack([large, small], 1).double()
-    side = h, labels
-    options = {"per_class": [0], "classifier": "nearest mean", "generators": draws()}
-    table = label_budgets(side, side, betas=[0.0, 14.0], **options).mean(0)[:, 0]
-    assert table[1] > 0.95 > 0.8 > table[0]
-    assert table[2] < 0.8
+def test_images_of_one_original_are_in_the_same_half():
+    origin = np.array([5, 3, 5, 3, 8, 9, 9])
+    half = halves(origin)
+    assert half.tolist() == [1, 0, 1, 0, 0, 1, 1]
 
 
-def tables(values, betas):
-    """Of a seed or of several: half x beta x labels per class, and the first row for the spectrum as trained."""
-    dims = ("seed", "half", "beta", LABELS)[4 - values.ndim :]
-    array = DataArray(values, dims=dims)
-    return array.isel(beta=slice(1, None)).assign_coords(beta=betas), array.isel(beta=0)
+def test_tables_are_those_of_a_slow_loop():
+    (h, labels), (others, truth) = labelled(), labelled(rows=21, seed=1)
+    half = np.arange(21) % 2
+    table = correct_by_spectrum(((h, labels), (others, truth)), half, betas=[0.0, 2.0], per_class=[3, 0])
+    assert table.shape == (3, 2, len(PENALTIES), 21)
+    for row, beta in enumerate([None, 0.0, 2.0]):
+        known, queries = (h, others) if beta is None else spectrum.reshaped(h, others, beta=beta)
+        for sample in (0, 7, 20):
+            draws = label_draws(labels, 3, generator=stream(0, f"labels {half[sample]} 3"))
+            query = queries[sample : sample + 1]
+            right = [
+                int(probe.classify_by_ridge(known[chosen], labels[chosen], query, penalty=PENALTIES[4]))
+                == int(truth[sample])
+                for chosen in draws
+            ]
+            assert table[row, 0, 4, sample] == pytest.approx(np.mean(right))
+            whole = int(probe.classify_by_ridge(known, labels, query, penalty=PENALTIES[2])) == int(truth[sample])
+            assert table[row, 1, 2, sample] == whole
 
 
-def test_the_gain_is_judged_where_it_was_not_chosen():
-    noise = np.random.default_rng(0).random((2, 50, 1)) * 0.1
-    optimistic = (noise[:, 1:].max(1) - noise[:, 0]).mean()
-    honest = float(gain_of_best(*tables(noise, list(range(49))))[0])
-    by_hand = [noise[1 - h, 1 + noise[h, 1:, 0].argmax(), 0] - noise[1 - h, 0, 0] for h in (0, 1)]
-    assert honest == pytest.approx(sum(by_hand) / 2)
-    assert honest < optimistic
+def test_a_penalty_that_is_hardly_there_sees_no_difference_between_spectra():
+    (h, labels), others = labelled(rows=400), labelled(rows=60, seed=1)
+    known = h, labels
+    half = np.arange(60) % 2
+    tables = []
+    for beta in (0.0, 2.0):
+        sides = spectrum.reshaped(h, others[0], beta=beta)
+        right = [
+            probe.classify_by_ridge(sides[0], known[1], sides[1], penalty=1e-9),
+            probe.classify_by_ridge(h, known[1], others[0], penalty=1e-9),
+        ]
+        assert torch.equal(*right)
+        tables.append(correct_by_spectrum((known, others), half, betas=[beta], per_class=[0])[1, 0, 0])
+    assert np.abs(tables[0] - tables[1]).mean() < 0.05
 
 
-def test_the_same_gain_on_both_halves_is_found():
-    table = np.broadcast_to([[0.5, 0.2], [0.4, 0.3], [0.6, 0.1]], (2, 3, 2))
-    others, trained = tables(table, [0.0, 2.0])
-    assert gain_of_best(others, trained).values.tolist() == pytest.approx([0.1, 0.1])
-    assert best_beta(others).values.tolist() == [2.0, 0.0]
+def choices(values, dims, half):
+    array = DataArray(np.asarray(values, dtype=float), dims=dims)
+    coords = {"sample": np.arange(array.sizes["sample"]), "penalty": np.arange(array.sizes["penalty"])}
+    coords |= {"beta": np.arange(array.sizes["beta"])} if "beta" in dims else {}
+    return array.assign_coords(coords).assign_coords(half=("sample", half))
 
 
-def test_of_equal_spectra_the_smallest_exponent_is_the_best():
-    others, _ = tables(np.full((2, 4, 1), 0.5), [0.0, 1.0, 2.0])
-    assert best_beta(others).values.tolist() == [0.0]
+def test_the_best_is_chosen_on_one_half_and_judged_on_the_other():
+    values = np.random.default_rng(0).random((2, 50, 40))
+    half = np.arange(40) % 2
+    found = tuned(choices(values, ("seed", "penalty", "sample"), half))
+    for seed in range(2):
+        for part in (0, 1):
+            best = values[seed][:, half != part].mean(1).argmax()
+            assert found[seed].values[half == part] == pytest.approx(values[seed, best, half == part])
 
 
-def test_tables_of_many_seeds_are_judged_each_for_itself():
-    values = np.random.default_rng(0).random((3, 2, 4, 5))
-    others, trained = tables(values, [0.0, 1.0, 2.0])
-    gains_, best = gain_of_best(others, trained), best_beta(others)
-    assert gains_.shape == best.shape == (3, 5)
-    for seed in range(3):
-        assert np.array_equal(gains_[seed], gain_of_best(others[seed], trained[seed]))
-        assert np.array_equal(best[seed], best_beta(others[seed]))
+def test_choosing_finds_no_gain_in_noise():
+    values = np.random.default_rng(0).random((1, 12, 9, 400)) < 0.5
+    table = choices(values, ("seed", "beta", "penalty", "sample"), np.arange(400) % 2)
+    optimistic = values.mean(-1).max() - 0.5
+    honest = float(tuned(table, "beta", "penalty").mean()) - 0.5
+    assert abs(honest) < 0.05 < optimistic
 
 
-def test_a_seed_that_diverged_has_no_gain_and_no_best_exponent():
-    values = np.random.default_rng(0).random((2, 2, 4, 1))
+def test_a_gain_is_over_the_best_penalty_of_the_trained_spectrum():
+    trained = choices(np.broadcast_to([[0.2], [0.6]], (1, 2, 8)), ("seed", "penalty", "sample"), np.arange(8) % 2)
+    best = np.broadcast_to([[[0.7], [0.1]], [[0.3], [0.65]]], (1, 2, 2, 8))
+    reshaped = choices(best, ("seed", "beta", "penalty", "sample"), np.arange(8) % 2)
+    assert gain_of_best(reshaped, trained).values.tolist() == [pytest.approx([0.1] * 8)]
+
+
+def test_a_seed_that_diverged_has_no_gain():
+    values = np.random.default_rng(0).random((2, 3, 8))
     values[1] = np.nan
-    others, trained = tables(values, [0.0, 1.0, 2.0])
-    for found in (gain_of_best(others, trained), best_beta(others)):
-        assert np.isfinite(found.values).tolist() == [[True], [False]]
-
-
-def test_tables_of_other_seeds_or_without_halves_are_refused():
-    others, trained = tables(np.ones((2, 2, 3, 1)), [0.0, 1.0])
-    with pytest.raises(InputError, match="seed"):
-        gain_of_best(others.assign_coords(seed=[0, 1]), trained.assign_coords(seed=[1, 2]))
-    with pytest.raises(InputError, match="two halves"):
-        gain_of_best(others.isel(half=0), trained.isel(half=0))
+    found = tuned(choices(values, ("seed", "penalty", "sample"), np.arange(8) % 2))
+    assert np.isfinite(found.values).all(1).tolist() == [True, False]
 
 
 @pytest.fixture(scope="module")
@@ -136,29 +149,38 @@ def run():
 
 
 def test_tables_of_a_run_are_those_of_its_last_representation(run):
-    trained, others = accuracy_as_trained(run), accuracy_reshaped(run, [0.0, 2.0])
-    assert trained.dims == ("seed", "half", LABELS) and others.dims == ("seed", "half", "beta", LABELS)
-    assert trained[LABELS].values.tolist() == ["1", "2", "5", "10", "20", "all"]
-    for seed, trace in enumerate(run["vicreg"]):
-        h, labels = trace.snapshots[-1].representation, trace.reference.labels
-        sides = [(h[side], labels[side]) for side in (~trace.held_out, trace.held_out)]
-        budgets = list(BUDGETS.values())
-        table = label_budgets(*sides, betas=[0.0, 2.0], per_class=budgets, generators=draws()).numpy()
-        assert np.array_equal(trained[seed].values, table[:, 0])
-        assert np.array_equal(others[seed].values, table[:, 1:])
+    trained, others = correct_as_trained(run, (0.0, 2.0))
+    assert trained.dims == ("seed", LABELS, "penalty", "sample")
+    assert others.dims == ("seed", "beta", LABELS, "penalty", "sample")
+    assert trained.attrs["setting"] == "scattered_digits, 3 steps"
+    names = trained[LABELS].values.tolist()
+    trace = run["vicreg"][1]
+    h, labels, side = trace.snapshots[-1].representation, trace.reference.labels, trace.held_out
+    assert trained.origin.values.tolist() == trace.reference.origin[side].tolist()
+    sides = (h[~side], labels[~side]), (h[side], labels[side])
+    counts = [BUDGETS[name] for name in names]
+    table = correct_by_spectrum(sides, trained.half.values, betas=[0.0, 2.0], per_class=counts)
+    assert np.array_equal(trained[1].values, table[0]) and np.array_equal(others[1].values, table[1:])
 
 
-def test_tables_are_of_one_run_and_say_where_it_was_measured(run):
-    assert accuracy_as_trained(run).attrs["setting"] == "scattered_digits, 3 steps"
+def test_tables_are_of_one_run(run):
     with pytest.raises(InputError, match="one run"):
-        accuracy_as_trained(Runs({"a": run["vicreg"], "b": run["vicreg"]}, run.seeds))
+        correct_as_trained(Runs({"a": run["vicreg"], "b": run["vicreg"]}, run.seeds), (0.0,))
+
+
+def test_accuracies_are_at_a_penalty_or_at_the_best_one(run):
+    trained, _ = correct_as_trained(run, (0.0, 2.0))
+    assert accuracy_at(trained, 0.3).values == pytest.approx(trained.sel(penalty=0.3).mean("sample").values)
+    assert accuracy_at(trained, "tuned").values == pytest.approx(tuned(trained).mean("sample").values)
+    with pytest.raises(InputError, match="'tuned' or one of"):
+        accuracy_at(trained, 0.5)
 
 
 def test_a_new_spectrum_is_a_straight_line_of_the_same_sum(run):
-    found = eigenvalues_reshaped(run, 1.5)[0]
+    found = eigenvalues(run, 1.5)[0]
     trace = run["vicreg"][0]
     own = spectrum.eigenvalues(trace.snapshots[-1].representation[~trace.held_out])
-    assert eigenvalues_as_trained(run)[0].values.tolist() == own.tolist()
+    assert eigenvalues(run)[0].values.tolist() == own.tolist()
     assert float(found.sum()) == pytest.approx(float(own.sum()))
     ranks = found["rank"].values[found > 1e-12 * found[0]]
     assert found[: len(ranks)].values == pytest.approx(float(found[0]) * ranks**-1.5)
@@ -171,39 +193,24 @@ def test_exponents_are_fitted_to_the_mean_over_seeds():
     assert list(found.values()) == pytest.approx([1.0, 1.0])
 
 
-def test_bad_input_is_named(unchecked):
-    sides, generators = (labelled(), labelled(rows=20, seed=1)), draws()
-    with pytest.raises(UnknownName, match="Did you mean 'ridge'"):
-        label_budgets(*sides, betas=[1.0], per_class=[1], classifier="rigde", generators=generators)
-    with pytest.raises(InputError, match="at least one number of labels"):
-        label_budgets(*sides, betas=[1.0], per_class=[], generators=generators)
-    with pytest.raises(InputError, match="per_class"):
-        label_budgets(*sides, betas=[1.0], per_class=[11], generators=generators)
-    with pytest.raises(InputError, match=r"beta must be a float in \[0, 100\]"):
-        label_budgets(*sides, betas=[-1.0], per_class=[1], generators=generators)
+def tables(accuracy):
+    """Of one seed, one penalty and two samples, which lie in either half."""
+    values = np.asarray(accuracy, dtype=float)[None, ..., None, None] * np.ones((1, 2))
+    dims = ("seed", *(("beta",) if values.ndim == 5 else ()), LABELS, "penalty", "sample")
+    array = DataArray(values, dims=dims).assign_coords({LABELS: ["5", "all"], "penalty": [0.3], "sample": [0, 1]})
+    array = array.assign_coords(beta=[0.0, 0.5, 1.0]) if values.ndim == 5 else array
+    return array.assign_coords(half=("sample", [0, 1]))
 
 
-BETA = "beta"
-PLACES = {LABELS: ["5", "all"], BETA: [0.0, 0.5, 1.0]}
-TABLE = DataArray([[0.2, 0.5, 0.4], [0.5, 0.5, 0.9]], PLACES, (LABELS, BETA), "accuracy")
-TRAINED = DataArray([0.4, 0.5], {LABELS: ["5", "all"]}, [LABELS], "accuracy")
-
-
-def gains(table=TABLE, trained=TRAINED, exponents=(("ranks 4-64", 0.8), ("far", 7.0))):
-    return how_white_spectra.gains(table, trained, exponents=dict(exponents), title="Ridge")
+def gains(table=((0.2, 0.5), (0.5, 0.5), (0.4, 0.9)), exponents=(("ranks 4-64", 0.8), ("far", 7.0))):
+    options = {"penalty": 0.3, "exponents": dict(exponents), "title": "Ridge"}
+    return how_white_spectra.gains(tables([0.4, 0.5]), tables(table), **options)
 
 
 def test_cells_are_points_over_the_trained_spectrum_and_rows_are_budgets():
     figure = gains()
     np.testing.assert_allclose(figure.data[0].z, [[-20, 10, 0], [0, 0, 40]], atol=1e-4)
     assert figure.layout.yaxis.ticktext == ("5 (0.400)", "all (0.500)")
-    assert gains(table=TABLE.transpose(BETA, LABELS)).data[0].z.tolist() == figure.data[0].z.tolist()
-
-
-def test_colours_are_symmetric_and_signs_are_written():
-    cells = gains().data[0]
-    assert (cells.zmin, cells.zmax) == pytest.approx((-40, 40), abs=1e-4)
-    assert "+" in cells.texttemplate
 
 
 def framed(figure):
@@ -213,7 +220,7 @@ def framed(figure):
 
 def test_frames_mark_the_best_of_each_row_all_of_them_among_equals():
     assert framed(gains()) == [[0.5, 0], [1.0, 1]]
-    assert len(framed(gains(table=TABLE * 0))) == 6
+    assert len(framed(gains(table=np.zeros((3, 2))))) == 6
 
 
 def test_exponents_are_marked_where_the_axis_reaches_them():
@@ -224,19 +231,3 @@ def test_exponents_are_marked_where_the_axis_reaches_them():
         (0.9, "▼ late", "left"),
     ]
     assert gains().layout.margin.t > gains(exponents=[]).layout.margin.t
-
-
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({"trained": TRAINED[:1]}, "those of the table"),
-        ({"trained": TRAINED.rename({LABELS: "class"})}, "beta"),
-        ({"table": TABLE[:, 0]}, "beta"),
-        ({"table": TABLE.assign_coords(beta=[0.0, 0.5, 0.7])}, "even steps"),
-        ({"table": TABLE.assign_coords(beta=[1.0, 0.5, 0.0])}, "rise"),
-        ({"table": TABLE * np.nan}, "finite"),
-    ],
-)
-def test_what_does_not_fit_is_named(changed, words):
-    with pytest.raises(InputError, match=words):
-        gains(**changed)

@@ -1,52 +1,97 @@
-"""What probes read from layer to layer behind an encoder, from cut features, and over the width of the last layer."""
+"""What probes read from layer to layer behind an encoder: the class, and the factors that an image was made with."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+import torch
+from jaxtyping import Float, Float64, Int, Int64, Shaped
 from torch import Tensor, nn
 from xarray import DataArray
 
 from sslens.measures import probe
 from sslens.measures.activations import activations
 from sslens.runtime import stream
-from sslens.statistics import Interval
-from sslens.studies.how_white_spectra import CLASSIFIERS
+from sslens.studies.how_white_spectra import label_draws
 from sslens.studies.study import stacked
 from sslens.trace import Trace
 from sslens.train import Runs, restore
-from sslens.types import Features, InputError, UnknownName
+from sslens.types import Dataset, Features, InputError, Labels
 
-LENGTHS = (2, 4, 8, 16, 32, 64)
-"""Columns that are kept of 64."""
-CUT = {"nested": ("nested", False), "plain, cut": ("plain", False), "plain, PCA": ("plain", True)}
-"""Ways to shorten features: the run, and whether its principal axes are cut rather than its columns."""
-COLUMNS = "columns kept"
+PENALTIES = (0.01, 0.1, 1.0, 10.0)
+"""From which a ridge with all labels takes the one that predicts left-out samples best."""
+FEW = 5
+"""Labels per class of the second probe."""
+Reading = Callable[[Any, Any], Float64[Tensor, "m"]]
+"""Known features with what is read from them and the queries' own in, a number for each query out."""
 
 
-def five_labels(known: probe.Known, queries: probe.Queries) -> float:
-    """Accuracy of a ridge with 5 labels per class: the mean of ten draws, the same for every layer and run.
+def correct_with_few(known: probe.Known, queries: probe.Queries) -> Float64[Tensor, "m"]:
+    """How often a ridge with 5 labels per class finds each query's class: over draws that are the same for all runs.
 
     Raises:
-        InputError: as for ``probe.few_shot``.
+        InputError: as for ``label_draws`` and ``probe.ridge``.
 
-    >>> import torch
     >>> side = torch.arange(10.0).view(10, 1), torch.tensor([0] * 5 + [1] * 5)
-    >>> five_labels(side, side)
-    1.0
+    >>> correct_with_few(side, side).mean()
+    tensor(1., dtype=torch.float64)
     """
-    found: Interval = probe.few_shot(known, queries, generator=stream(0, "labels"))
-    return found.mean
+    h, labels = known
+    draws = label_draws(labels, FEW, generator=stream(0, "labels"))
+    right = [probe.correct((h[rows], labels[rows]), queries, classify=probe.classify_by_ridge) for rows in draws]
+    return torch.stack(right).mean(0)
 
 
-PROBES: Mapping[str, Callable[[probe.Known, probe.Queries], float]] = {
-    "kNN": probe.knn_accuracy,
-    "5 labels per class": five_labels,
-    "all labels": probe.ridge_accuracy,
+def classify_by_tuned_ridge(
+    known_features: Features, known_labels: Labels, queries: Float[Tensor, "m d"]
+) -> Int64[Tensor, "m"]:
+    """Labels of the queries by the ridge whose penalty predicts left-out known samples best (``probe.ridge_loo``).
+
+    So wide features, which want a larger penalty, and narrow ones are each read as well as they can be.
+
+    Raises:
+        InputError: as for ``probe.ridge_loo``.
+
+    >>> h, labels = torch.tensor([[0.0], [1.0], [2.0], [3.0]]), torch.tensor([0, 0, 1, 1])
+    >>> classify_by_tuned_ridge(h, labels, torch.tensor([[-1.0], [4.0]]))
+    tensor([0, 1])
+    """
+    return probe.ridge_loo(known_features, known_labels, penalties=PENALTIES).probe.predict(queries)
+
+
+PROBES: Mapping[str, Reading] = {
+    "kNN": probe.correct,
+    "5 labels per class": correct_with_few,
+    "all labels": partial(probe.correct, classify=classify_by_tuned_ridge),
 }
 """What reads the class: neighbours, a ridge with few labels, a ridge with all of them."""
+
+
+def factors(images: Dataset) -> dict[str, Float[Tensor, "n"]]:
+    """What each image was made with where that is known, else what can be measured of any image; by name.
+
+    Known places, angles and sizes count; of other images their ``brightness`` (mean pixel), ``contrast`` (deviation of
+    the pixels), and ``x`` and ``y`` of their brightness' centre, in pixels from the middle.
+
+    Raises:
+        InputError: texts.
+
+    >>> bright = torch.zeros(2, 1, 3, 3)
+    >>> bright[0, 0, 1, 2] = bright[1, 0, 0, 1] = 0.9
+    >>> found = factors(Dataset(bright, torch.tensor([0, 1]), ("a", "b")))
+    >>> {name: values.round(decimals=1).tolist() for name, values in found.items() if name in "xy"}
+    {'x': [1.0, 0.0], 'y': [0.0, -1.0]}
+    """
+    if not images.images.is_floating_point():
+        raise InputError("images", "texts", "images")
+    if any(name.endswith("x") for name in images.factors):
+        return dict(sorted(images.factors.items()))
+    pixels = images.images.double().mean(1)
+    mass, (height, width) = pixels.sum((1, 2)).clamp_min(1e-9), pixels.shape[1:]
+    across, down = (torch.arange(size, device="cpu") - (size - 1) / 2 for size in (width, height))
+    centre = {"x": (pixels.sum(1) @ across.double()) / mass, "y": (pixels.sum(2) @ down.double()) / mass}
+    return {"brightness": pixels.mean((1, 2)), "contrast": pixels.flatten(1).std(1)} | centre
 
 
 def layers(trace: Trace, index: int = -1) -> dict[str, Float[Tensor, "n _"]]:
@@ -75,70 +120,61 @@ def layers(trace: Trace, index: int = -1) -> dict[str, Float[Tensor, "n _"]]:
     return {"backbone": h, **named, "embedding": embedding}
 
 
-def accuracies(runs: Runs) -> DataArray:
-    """What each of the ``PROBES`` makes of the last representation: probe x run x seed.
-
-    Raises:
-        InputError: as for ``Runs.probed``.
-
-    >>> from sslens.train import Config
-    >>> config = Config.at("smoke", optimisation={"steps": 4}, snapshots={"count": 2})
-    >>> accuracies(Runs.of({"vicreg": config})).dims
-    ('probe', 'run', 'seed')
-    """
-    found = {name: runs.probed(read, at="end", name="accuracy") for name, read in PROBES.items()}
-    return stacked(found, "probe")
-
-
-def accuracy_by_layer(runs: Runs) -> DataArray:
-    """What each of the ``PROBES`` makes of every layer of the head: run x seed x probe x layer; NaN after divergence.
+def correct_by_layer(runs: Runs) -> DataArray:
+    """What each of the ``PROBES`` makes of every layer of the head: run x seed x probe x layer x sample.
 
     Raises:
         InputError: as for ``layers``.
 
     >>> from sslens.train import Config
     >>> config = Config.at("smoke", optimisation={"steps": 4}, snapshots={"count": 2})
-    >>> accuracy_by_layer(Runs.of({"vicreg": config})).layer.values.tolist()
+    >>> correct_by_layer(Runs.of({"vicreg": config})).layer.values.tolist()
     ['backbone', 'hidden 1', 'embedding']
     """
 
-    def reading(name: str) -> Callable[..., float]:
-        return lambda trace, h: PROBES[name](*_sides(trace, h, trace.reference.labels))
+    def reading(name: str) -> Callable[..., Float64[Tensor, "m"]]:
+        return lambda trace, h: PROBES[name](*sides(trace, h, trace.reference.labels))
 
     return _by_layer(runs, "probe", {name: reading(name) for name in PROBES}).rename("accuracy")
 
 
-def r_squared_by_layer(runs: Runs) -> DataArray:
-    """How well each factor that the images were made with is read from every layer: run x seed x factor x layer.
+def explained_by_layer(runs: Runs) -> DataArray:
+    """How well each factor is read from every layer: run x seed x factor x layer x sample, whose mean is R².
 
-    R² of a ridge that is fitted on the training side of the reference images and judged on the test side; NaN after
-    divergence.
+    By a ridge that is fitted on the training side of the reference images and judged on the test side.
 
     Raises:
-        InputError: as for ``layers``, or images whose factors are not known.
+        InputError: as for ``layers`` and ``factors``.
 
     >>> from sslens.train import Config
     >>> config = Config.at("smoke", optimisation={"steps": 4}, snapshots={"count": 2})
-    >>> r_squared_by_layer(Runs.of({"vicreg": config})).factor.values.tolist()
+    >>> explained_by_layer(Runs.of({"vicreg": config})).factor.values.tolist()
     ['contrast', 'rotation', 'scale', 'x', 'y']
     """
-    factors = sorted(runs[runs.names[0]][0].reference.factors)
-    if not factors:
-        raise InputError("runs", list(runs), "runs on images whose factors are known")
+    known = factors(runs[runs.names[0]][0].reference)
 
-    def reading(name: str) -> Callable[..., float]:
-        return lambda trace, h: probe.r_squared(*_sides(trace, h, trace.reference.factors[name]))
+    def reading(name: str) -> Callable[..., Float64[Tensor, "m"]]:
+        return lambda trace, h: probe.explained(*sides(trace, h, known[name]))
 
-    return _by_layer(runs, "factor", {name: reading(name) for name in factors}).rename("R²")
+    return _by_layer(runs, "factor", {name: reading(name) for name in known}).rename("R²")
 
 
-def _sides(trace: Trace, h: Features, values: Shaped[Tensor, "n"]) -> list[tuple[Any, Any]]:
+def sides(trace: Trace, h: Features, values: Shaped[Tensor, "n"]) -> list[tuple[Any, Any]]:
     """Features and what is read from them, of the training side and of the test side."""
     return [(h[side], values[side]) for side in (~trace.held_out, trace.held_out)]
 
 
-def _by_layer(runs: Runs, dim: str, readings: Mapping[str, Callable[..., float]]) -> DataArray:
-    """What every reading, a function of trace and features, makes of every layer: run x seed x ``dim`` x layer."""
+def origins(images: Dataset) -> Int[np.ndarray, "n"]:
+    """The original of each image; of images that are each their own, their place.
+
+    >>> origins(Dataset(torch.zeros(2, 1, 3, 3), torch.tensor([0, 1]), ("a", "b")))
+    array([0, 1])
+    """
+    return np.arange(len(images)) if images.origin is None else images.origin.numpy()
+
+
+def _by_layer(runs: Runs, dim: str, readings: Mapping[str, Callable[..., Float64[Tensor, "m"]]]) -> DataArray:
+    """What every reading, a function of trace and features, makes of every layer: run x seed x dim x layer x sample."""
     tables = {}
     for run in runs:
         seeds = {seed: _layer_table(trace, readings, dim) for seed, trace in zip(runs.seeds, runs[run], strict=True)}
@@ -146,59 +182,12 @@ def _by_layer(runs: Runs, dim: str, readings: Mapping[str, Callable[..., float]]
     return stacked(tables, "run").assign_attrs(unit="", setting=runs.setting)
 
 
-def _layer_table(trace: Trace, readings: Mapping[str, Callable[..., float]], dim: str) -> DataArray:
-    found = layers(trace)
-    values = np.full((len(readings), len(found)), np.nan)
+def _layer_table(trace: Trace, readings: Mapping[str, Callable[..., Float64[Tensor, "m"]]], dim: str) -> DataArray:
+    found, samples = layers(trace), int(trace.held_out.sum())
+    values = np.full((len(readings), len(found), samples), np.nan)
     if trace.status != "diverged":
         for row, read in enumerate(readings.values()):
-            values[row] = [read(trace, h) for h in found.values()]
-    return DataArray(values, {dim: list(readings), "layer": list(found)}, (dim, "layer"))
-
-
-def accuracy_cut_short(runs: Runs, *, classifier: str = "kNN") -> DataArray:
-    """Accuracy of a classifier that sees a few columns only: of the nested run, of the plain one, of its PCA.
-
-    run x seed x columns kept, for the ways of ``CUT`` and the ``LENGTHS``.
-
-    Raises:
-        UnknownName: no such classifier, or runs without one called nested or plain.
-        InputError: as for ``probe.prefixes``.
-
-    >>> from sslens.train import Config
-    >>> config = Config.at("smoke", optimisation={"steps": 4}, snapshots={"count": 2})
-    >>> accuracy_cut_short(Runs.of({"plain": config, "nested": config})).run.values.tolist()
-    ['nested', 'plain, cut', 'plain, PCA']
-    """
-    found = {}
-    for name, (run, pca) in CUT.items():
-        found[name] = _shortened(runs.select(run), LENGTHS, classifier=classifier, pca=pca).isel(run=0, drop=True)
-    return stacked(found, "run")
-
-
-def accuracy_of_narrow(runs: Runs, *, classifier: str = "kNN") -> DataArray:
-    """The same of plain networks whose last layer is narrow from the start: run x seed x columns kept.
-
-    ``runs`` are called ``narrow 2``, ``narrow 8``, ... by their width.
-
-    Raises:
-        UnknownName, InputError: as for ``accuracy_cut_short``.
-
-    >>> from sslens.train import Config
-    >>> config = Config.at("smoke", encoder={"features": 8}, optimisation={"steps": 4}, snapshots={"count": 2})
-    >>> accuracy_of_narrow(Runs.of({"narrow 8": config}))["columns kept"].values.tolist()
-    [8]
-    """
-    found = {}
-    for run in runs:
-        width = int(run.split()[-1])
-        whole = _shortened(runs.select(run), [width], classifier=classifier)
-        found[width] = whole.isel({"run": 0, COLUMNS: 0}, drop=True)
-    return stacked(found, COLUMNS).expand_dims(run=["plain, narrow"]).transpose("run", "seed", COLUMNS)
-
-
-def _shortened(run: Runs, lengths: Sequence[int], *, classifier: str, pca: bool = False) -> DataArray:
-    if classifier not in CLASSIFIERS:
-        raise UnknownName("classifier", classifier, CLASSIFIERS)
-    read = partial(probe.prefixes, lengths=lengths, classify=CLASSIFIERS[classifier], pca=pca)
-    found = run.probed(read, at="end", per=COLUMNS, name=f"accuracy, {classifier}")
-    return found.assign_coords({COLUMNS: list(lengths)})
+            values[row] = np.stack([read(trace, h).numpy() for h in found.values()])
+    coords = {dim: list(readings), "layer": list(found), "sample": np.arange(samples)}
+    origin = origins(trace.reference)[trace.held_out.numpy()]
+    return DataArray(values, coords, (dim, "layer", "sample")).assign_coords(origin=("sample", origin))
