@@ -1,90 +1,141 @@
-"""What do wrong labels touch? Networks, linear heads, boosters, and pupils of their own pseudo-labels."""
+"""What do wrong labels touch? Networks from scratch, linear heads on frozen features, fine-tuned networks."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, final
 
+import torch
 from xarray import DataArray
 
-from sslens.claims import Claim
+from sslens import datasets
+from sslens.encoders import ENCODERS
+from sslens.exercises import Exercises, Question, Task
+from sslens.measures import probe
 from sslens.objectives import CrossEntropy, SimCLR
 from sslens.presets import SHORT
-from sslens.runtime import PROFILES
-from sslens.statistics import difference, ratio
-from sslens.studies.study import Verdicts, from_namespace, in_one_line
-from sslens.studies.wrong_labels_boosting import (
-    FLIPPED,
-    LOSSES,
-    accuracy_over_margins,
-    booster_accuracies,
-    linear_booster,
-    named_points,
-    separators,
+from sslens.runtime import PROFILES, stream
+from sslens.studies.study import from_namespace
+from sslens.studies.wrong_labels_claims import (
+    CLAIMS,
+    answer,
+    entropy_rank_is_lower,
+    falls,
+    features_decide,
+    fewer_directions_hold_it,
+    fine_tuning_falls_too,
+    fine_tuning_is_ahead,
+    head_beats_best_snapshot,
+    head_is_ahead,
+    head_keeps_more,
+    hears_them_better_than_fresh,
+    jacobian_hears_classes,
+    labels_make_a_gap,
+    leading_directions_hold_classes,
+    learned_by_heart,
+    noise_ruins_it,
+    one_value_a_class,
+    share_kept,
+    stable_rank_is_lower,
+    training_puts_them_there,
 )
 from sslens.studies.wrong_labels_features import (
-    REDRAWN,
-    accuracy_by_noise,
-    accuracy_of_heads,
-    accuracy_of_networks,
-    energy_in_ten_directions,
+    CONTRASTIVE,
+    SCRATCH,
+    ByRun,
+    correct_by_noise,
+    correct_of_networks,
+    energy_in_leading,
     half_of_the_energy,
-    jacobian_spectra,
     label_energy,
+    label_energy_by_hand,
+    labels_given_back,
     redrawn,
-    share_given_back,
+    spectra_of,
     training_features,
 )
-from sslens.studies.wrong_labels_self_training import ANGLE, self_training
+from sslens.studies.wrong_labels_fine_tuning import FINE_TUNED, fine_tuned
+from sslens.studies.wrong_labels_jacobian import energy_along, jacobians, modes, ranks
 from sslens.train import Config, Runs, learned
-from sslens.types import Dataset, Images, OneOf, Range, checked_dataclass
+from sslens.types import Dataset, Features, OneOf, Range, checked_dataclass
 from sslens.views import RECIPES
 
 __all__ = [
     "CLAIMS",
-    "LOSSES",
     "NOTEBOOK",
     "QUESTION",
     "Setting",
-    "accuracy_by_noise",
-    "accuracy_of_heads",
-    "accuracy_of_networks",
-    "accuracy_over_margins",
-    "angles",
     "answer",
-    "booster_accuracies",
     "configs",
-    "energy_in_ten_directions",
-    "exercise_truths",
-    "few_images",
-    "jacobian_spectra",
+    "correct_by_noise",
+    "correct_of_networks",
+    "energy_along",
+    "energy_in_leading",
+    "entropy_rank_is_lower",
+    "exercises",
+    "falls",
+    "features_decide",
+    "fewer_directions_hold_it",
+    "fine_tuning_falls_too",
+    "fine_tuning_is_ahead",
+    "head_beats_best_snapshot",
+    "head_is_ahead",
+    "head_keeps_more",
+    "hears_them_better_than_fresh",
+    "jacobian_hears_classes",
+    "jacobians",
     "label_energy",
-    "linear_booster",
-    "named_points",
+    "labels_given_back",
+    "labels_make_a_gap",
+    "leading_directions_hold_classes",
+    "learned_by_heart",
+    "modes",
+    "noise_ruins_it",
+    "noisiest",
+    "of_first_seed",
+    "one_value_a_class",
+    "ranks",
     "redrawn",
     "runs",
-    "self_training",
-    "separators",
+    "scratch_and_fine_tuned",
+    "share_kept",
+    "spectra_of",
+    "stable_rank_is_lower",
     "supervised",
     "training_features",
     "training_images",
+    "training_puts_them_there",
 ]
 
 NOTEBOOK = "12_wrong_labels"
 QUESTION = "What do wrong labels touch?"
-CONTRASTIVE = "SimCLR"
-RATES = {"smoke": (0.0, 0.6, 0.8)}
-"""Shares of labels redrawn, where a profile trains fewer."""
-JUDGED_RATE, JUDGED_ANGLE = 0.6, 45.0
+LENGTHS: Mapping[str, Mapping[str, int]] = {
+    "smoke": {"steps": SHORT},
+    "lesson": {"steps": 500, "batch_size": 128},
+    "full": {"batch_size": 128},
+}
+"""Of the supervised runs: at ``lesson`` 28 passes over 2,400 images, enough to learn their labels by heart."""
 
 
 @final
 @checked_dataclass
 class Setting:
-    """The notebook's parameters, and the field of the config that each of them fills."""
+    """The notebook's parameters, and the field of the config that each of them fills.
+
+    The encoder is one whose Jacobian in all weights, on a few hundred outputs, fits in memory.
+    """
 
     profile: Annotated[str, OneOf(PROFILES)] = "lesson"
-    recipe: Annotated[str, OneOf(("auto", *RECIPES))] = "auto"
-    """``recipe`` of the supervised networks."""
-    seeds: Annotated[int, Range(1, 1000)] = 3
+    dataset: str = "scattered_digits"
+    """``data.name``."""
+    encoder: Annotated[str, OneOf(("convnet", "mlp"))] = "convnet"
+    """``encoder``, by its name in the registry."""
+    recipe: Annotated[str, OneOf(("auto", *RECIPES))] = "none"
+    """``recipe`` of the networks that learn from labels."""
+    noise: Annotated[float, Range(0.1, 1)] = 0.8
+    """``data.label_noise`` of the noisiest runs; half of it and none are trained as well."""
+    seeds: Annotated[int, Range(1, 1000)] = 5
+
+    def __post_init__(self) -> None:
+        datasets.check_name(self.dataset)
 
     @classmethod
     def of(cls, namespace: Mapping[str, Any]) -> "Setting":
@@ -94,13 +145,14 @@ class Setting:
 
 def configs(setting: Setting) -> dict[str, Config]:
     """SimCLR, which sees no label, and a supervised run for each share of labels redrawn."""
-    base = Config.at(setting.profile)
-    if setting.profile == "smoke":
-        base = base.changed(optimisation={"steps": SHORT})
+    base = Config.at(setting.profile, data={"name": setting.dataset}, encoder=ENCODERS[setting.encoder]())
     found = {CONTRASTIVE: base.changed(objective=SimCLR(), snapshots={"count": 2})}
-    for rate in RATES.get(setting.profile, (0.0, 0.2, 0.4, 0.6, 0.8)):
-        noisy = {"data": {"label_noise": rate}, "recipe": setting.recipe, "snapshots": {"count": 8}}
-        found[f"{rate:.0%} redrawn"] = base.changed(objective=CrossEntropy(), **noisy)
+    if setting.profile == "smoke":
+        found[CONTRASTIVE] = found[CONTRASTIVE].changed(optimisation=LENGTHS["smoke"])
+    supervised = base.changed(objective=CrossEntropy(), recipe=setting.recipe, optimisation=LENGTHS[setting.profile])
+    for share in (0.0, setting.noise / 2, setting.noise):
+        counted = {"count": 5 if setting.profile == "smoke" else 12}
+        found[f"{share:.0%} redrawn"] = supervised.changed(data={"label_noise": share}, snapshots=counted)
     return found
 
 
@@ -114,6 +166,18 @@ def supervised(runs: Runs) -> Runs:
     return runs.select(*(name for name in runs if name != CONTRASTIVE))
 
 
+def noisiest(runs: Runs) -> Runs:
+    """The last of the runs alone: most labels redrawn."""
+    return runs.select(runs.names[-1])
+
+
+def scratch_and_fine_tuned(runs: Runs) -> Runs:
+    """The noisiest run, and the same one from where SimCLR's encoder stands: same labels, batches, head and length."""
+    last = noisiest(runs)
+    tuned = fine_tuned(runs.select(CONTRASTIVE), last)
+    return Runs({SCRATCH: last[last.names[0]]} | dict(tuned.traces), last.seeds)
+
+
 def training_images(runs: Runs) -> Dataset:
     """The images that all runs learned from, with their true labels.
 
@@ -123,193 +187,45 @@ def training_images(runs: Runs) -> Dataset:
     return learned(Config.of_json(runs[CONTRASTIVE][0].config))
 
 
-def few_images(setting: Setting, data: Dataset) -> Images:
-    """The first images, as many as a Jacobian in all weights is taken on.
+def of_first_seed(features: ByRun, data: Dataset) -> dict[str, Features]:
+    """The features of the first seed by run, and the images' own pixels."""
+    return {name: row[0] for name, row in features.items()} | {"pixels": data.images.flatten(1)}
 
-    >>> few_images(Setting(profile="smoke"), learned(Config())).shape
-    torch.Size([2, 1, 16, 16])
+
+def exercises(accuracy: DataArray, features: ByRun, *, data: Dataset) -> Exercises:
+    """Two questions that figures of the notebook answer, and a function to write.
+
+    ``accuracy``: of the network from scratch and of the fine-tuned one, run x seed x step.
     """
-    return data.images[: 2 if setting.profile == "smoke" else 5]
-
-
-def angles(setting: Setting) -> list[float]:
-    """By which pools are turned, in degrees.
-
-    >>> angles(Setting(profile="smoke"))
-    [0.0, 45.0]
-    """
-    return [0.0, 45.0] if setting.profile == "smoke" else [0.0, 15.0, 30.0, 45.0, 60.0]
-
-
-def exercise_truths(runs: Runs, boosters: DataArray) -> tuple[float, int, float]:
-    """The right answers to the three exercises.
-
-    Raises:
-        UnknownName: no run called SimCLR.
-    """
-    noisiest = runs[runs.names[-1]][0]
-    features = training_features(runs.select(CONTRASTIVE), supervised(runs))
-    directions = half_of_the_energy(features[CONTRASTIVE], training_images(runs).labels)
-    lines = boosters.sel(run="lines, logistic loss")
-    first = float(lines[FLIPPED].values[(lines == 0.5).values][0])
-    return share_given_back(noisiest), directions, first
-
-
-def _lost(accuracy: DataArray, run: str) -> DataArray:
-    """Accuracy with true labels minus that with 60 % of them redrawn."""
-    of_run = accuracy.sel(run=run)
-    return difference(of_run.sel({REDRAWN: 0.0}), of_run.sel({REDRAWN: JUDGED_RATE}))
-
-
-def _lost_more_than_head(run: str) -> Any:
-    def measured(accuracy: DataArray) -> DataArray:
-        return difference(_lost(accuracy, run), _lost(accuracy, "SimCLR, linear head"))
-
-    return measured
-
-
-def _ahead(accuracy: DataArray) -> DataArray:
-    noisy = accuracy.sel({REDRAWN: JUDGED_RATE})
-    return difference(noisy.sel(run="SimCLR, linear head"), noisy.sel(run="supervised, at its end"))
-
-
-def _true_energy_over(run: str) -> Any:
-    def measured(energy: DataArray) -> DataArray:
-        return difference(energy.sel(run="trained, true labels"), energy.sel(run=run))
-
-    return measured
-
-
-def _stable_rank_ratio(spectra: DataArray) -> DataArray:
-    """The sum of squared singular values over the largest square, trained over untrained."""
-    stable = (spectra**2).sum("rank", skipna=False)
-    return ratio(stable.sel(run=CONTRASTIVE), stable.sel(run="untrained"))
-
-
-def _better_than(first: str, second: str) -> Any:
-    def measured(accuracy: DataArray) -> DataArray:
-        judged = accuracy.sel({ANGLE: JUDGED_ANGLE})
-        found = difference(judged.sel(run=first), judged.sel(run=second))
-        return found.assign_attrs(setting=f"{accuracy.attrs.get('setting', '')}, {JUDGED_ANGLE:g} degrees")
-
-    return measured
-
-
-head_loses_less = Claim(
-    "A linear head loses less to noise.",
-    source="Xue et al. 2022",
-    quantity="loss, supervised at its end - head",
-    above=0,
-    under_review=True,
-    measured=_lost_more_than_head("supervised, at its end"),
-)
-less_than_the_best_snapshot = Claim(
-    "A linear head loses less even than the best snapshot.",
-    source="Xue et al. 2022",
-    quantity="loss, supervised at its best - head",
-    above=0,
-    under_review=True,
-    measured=_lost_more_than_head("supervised, best snapshot"),
-)
-head_is_ahead = Claim(
-    "At 60 % noise a linear head is ahead.",
-    source="Xue et al. 2022",
-    quantity="accuracy at 60 % noise, head - supervised at its end",
-    above=0,
-    measured=_ahead,
-)
-directions_hold_classes = Claim(
-    "Leading directions hold classes, not noise.",
-    source="Xue et al. 2022",
-    quantity="label energy, true - redrawn",
-    above=0,
-    under_review=True,
-    measured=_true_energy_over("trained, redrawn labels"),
-)
-training_puts_them_there = Claim(
-    "Contrastive training puts classes into leading directions.",
-    source="Xue et al. 2022",
-    quantity="label energy, SimCLR - untrained",
-    above=0,
-    measured=_true_energy_over("untrained, true labels"),
-)
-stable_rank_is_lower = Claim(
-    "Contrastive training lowers the stable rank of the Jacobian.",
-    source="Xue et al. 2022",
-    quantity="stable rank, SimCLR / untrained",
-    below=1,
-    under_review=True,
-    measured=_stable_rank_ratio,
-)
-noise_defeats_lines = Claim(
-    "Noise defeats boosted lines.",
-    source="Long & Servedio 2010",
-    quantity="points right by lines, 20 % flipped",
-    below=0.75,
-    under_review=True,
-    repetition="margins",
-    exact=True,
-    measured=lambda accuracy: accuracy.sel(run="lines, logistic loss"),
-)
-trees_resist = Claim(
-    "Noise does not defeat boosted trees.",
-    source="Mansour et al. 2022",
-    quantity="points right by trees, 20 % flipped",
-    above=0.95,
-    repetition="margins",
-    exact=True,
-    measured=lambda accuracy: accuracy.sel(run="trees, exponential loss"),
-)
-self_training_harms = Claim(
-    "Self-training is worse than no pool.",
-    source="Jia et al. 2023",
-    quantity="self-training - supervised",
-    below=0,
-    repetition="draws",
-    measured=_better_than("self-training", "supervised"),
-)
-two_predictors_help = Claim(
-    "Two predictors are better than one.",
-    source="Jia et al. 2023",
-    quantity="bidirectional - self-training",
-    above=0,
-    under_review=True,
-    repetition="draws",
-    measured=_better_than("bidirectional", "self-training"),
-)
-CLAUSES: Mapping[Claim, tuple[str, str]] = {
-    head_loses_less: ("linear heads lose less than networks", "linear heads lose no less than networks"),
-    directions_hold_classes: ("leading directions hold classes", "leading directions hold no classes"),
-    trees_resist: ("boosted trees resist", "boosted trees do not resist"),
-    self_training_harms: ("self-training on a turned pool harms", "self-training on a turned pool does no harm"),
-}
-"""What is said of a claim where it holds, and where it does not; the others are counted."""
-OTHERS = (
-    less_than_the_best_snapshot,
-    head_is_ahead,
-    training_puts_them_there,
-    stable_rank_is_lower,
-    noise_defeats_lines,
-    two_predictors_help,
-)
-CLAIMS = (
-    head_loses_less,
-    less_than_the_best_snapshot,
-    head_is_ahead,
-    directions_hold_classes,
-    training_puts_them_there,
-    stable_rank_is_lower,
-    noise_defeats_lines,
-    trees_resist,
-    self_training_harms,
-    two_predictors_help,
-)
-
-
-def answer(verdicts: Verdicts) -> str:
-    """The notebook's question answered in one line, as the verdicts have it.
-
-    >>> answer({"self-training - supervised": True, "label energy, true - redrawn": False})
-    'Leading directions hold no classes, self-training on a turned pool harms; 8 open.'
-    """
-    return in_one_line(verdicts, CLAUSES, others=OTHERS)
+    tuned = accuracy.sel(run=FINE_TUNED).mean("seed", skipna=False)
+    held = half_of_the_energy(features[CONTRASTIVE][0], data.labels)
+    square = torch.tensor([[2.0, 1.0], [2.0, -1.0], [-2.0, 1.0], [-2.0, -1.0]], device="cpu")
+    drawn = torch.randn(40, 6, generator=stream(0, "exercise"), dtype=torch.float64, device="cpu")
+    five = torch.arange(40, device="cpu") % 5
+    cases = {
+        "four points on two axes": (square, torch.tensor([0, 0, 1, 1], device="cpu")),
+        "40 random points of five classes": (drawn, five),
+        "the same, far from the origin": (drawn + 100, five),
+    }
+    return Exercises(
+        Question(
+            "peak",
+            int(tuned.idxmax("step")),
+            hints=("The bold line is the mean over seeds.", "Point at its highest mark: the first number is the step."),
+            solution="At step {truth}, of those that were measured. Until then it learns the classes from the labels"
+            " that are right, and from then on the wrong ones.",
+        ),
+        Question(
+            "directions",
+            held,
+            hints=("Of what all directions hold, not of 1.", "Halve the right end of the line, and look for it."),
+            solution="The first {truth} directions hold as much of the true labels as all the others together.",
+        ),
+        Task(
+            "by_hand",
+            like=probe.label_energy,
+            cases=cases,
+            hints=("torch.linalg.svd(h, full_matrices=False).U has the directions as columns.", "Both are centred."),
+            solution=label_energy_by_hand,
+        ),
+    )
