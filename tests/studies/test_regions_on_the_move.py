@@ -1,22 +1,18 @@
-"""The runs of the notebook, phases of training, what its claims measure, and the sentence that follows the verdicts."""
+"""Phases of training, what the notebook's claims measure of labelled numbers, and the sentence on the verdicts."""
 
 import numpy as np
 import pytest
 import torch
 from xarray import DataArray
 
-from sslens import datasets
-from sslens.encoders import MLP
-from sslens.measures import regions
 from sslens.measures.phases import turning_points
-from sslens.objectives import SimSiam, SquaredError
+from sslens.statistics import rank_test
 from sslens.studies import of_notebook
 from sslens.studies import regions_on_the_move as study
-from sslens.studies.regions_on_the_move import Setting
-from sslens.train import Runs, learned, record
+from sslens.studies import regions_on_the_move_exercises as of_exercises
 from sslens.types import InputError
 
-PHASES = (study.folds_leave, study.folds_gather, study.folds_leave_again)
+SIX = [f"{kind}, rate {rate:g}" for kind in ("ReLU", "layer norm") for rate in (1e-3, 3e-3, 9e-3)]
 
 
 def curves(rows, **labels):
@@ -32,77 +28,7 @@ def accuracies(train, attacked):
 
 def test_it_is_the_study_of_its_notebook():
     assert of_notebook("31_regions_on_the_move") is study
-
-
-@pytest.mark.parametrize("profile", ["smoke", "lesson", "full"])
-def test_every_run_is_as_long_as_its_kind_at_every_profile(profile):
-    found, lengths = study.configs(Setting(profile=profile)), study.LENGTHS[profile]
-    long = [found[name] for name in ("weight decay", "large start", "no decay", "no decay, noisy labels")]
-    assert {config.optimisation.steps for config in long} == {lengths.steps}
-    assert {config.snapshots.spacing for config in long} == {"logarithmic"}
-    for name in ("ReLU", "layer norm"):
-        config = found[name]
-        steps = config.snapshots.steps(config.optimisation.steps)
-        assert steps == [lengths.task * task for task in range(lengths.tasks + 1)]
-    encoders = [found[name] for name in ("simclr", "simsiam, no stop-gradient", "supervised")]
-    assert {config.snapshots.count for config in encoders} == {2}
-    assert len({config.optimisation.steps for config in encoders}) == 1
-
-
-def test_runs_differ_in_what_the_notebook_says_and_in_nothing_else():
-    found = study.configs(Setting())
-    decay, large, kept = (found[name] for name in ("weight decay", "large start", "no decay"))
-    assert kept == decay.changed(optimisation={"weight_decay": 0.0})
-    assert found["no decay, noisy labels"] == kept.changed(data={"label_noise": 0.2})
-    assert large == decay.changed(
-        data={"images": 200}, objective=SquaredError(), optimisation={"weight_decay": 1.0, "initial_scale": 8.0}
-    )
-    assert (decay.encoder, decay.data.images, decay.optimisation.weight_decay) == (MLP(width=100), 500, 0.3)
-    assert found["layer norm"] == found["ReLU"].changed(encoder=MLP(layer_norm=True))
-    assert (found["ReLU"].data.label_noise, found["ReLU"].data.images) == (1.0, 400)
-    for name in ("weight decay", "ReLU"):
-        constant = found[name].optimisation
-        assert constant.rate(0) == constant.rate(4000) == 3e-3 and constant.batch_size == 100
-    assert found["simsiam, no stop-gradient"].objective == SimSiam(stop_gradient=False)
-
-
-def test_what_makes_no_setting_is_refused():
-    for wrong in ({"radius": 0.0}, {"seeds": 0}, {"epsilon": 1.5}):
-        with pytest.raises(InputError, match=next(iter(wrong))):
-            Setting(**wrong)
-
-
-def test_every_long_run_learns_the_digits_that_folds_are_counted_around():
-    found = study.configs(Setting())
-    few, many = (learned(found[name]).origin for name in ("large start", "weight decay"))
-    assert len(few) == 200 and set(few.tolist()) <= set(many.tolist())
-    unseen = study.unseen_digits()
-    assert len(unseen) == 200 and not set(unseen.origin.tolist()) & set(many.tolist())
-
-
-def test_the_digits_of_a_run_come_with_their_true_labels():
-    noisy = study.configs(Setting(profile="smoke"))["ReLU"].changed(optimisation={"steps": 4}, snapshots={"count": 5})
-    runs = Runs({"ReLU": (record(noisy),)}, (0,))
-    digits = study.learned_digits(runs, "ReLU")
-    originals = datasets.load("digits")[0]
-    places = {int(origin): place for place, origin in enumerate(originals.origin)}
-    rows = torch.tensor([places[int(origin)] for origin in digits.origin])
-    assert digits.labels.equal(originals.labels[rows]) and len(digits) == 400
-
-
-def test_random_pixels_are_the_same_at_every_call():
-    like = torch.zeros(3, 1, 8, 8)
-    cloud = study.random_pixels(like)
-    assert cloud.shape == like.shape and cloud.equal(study.random_pixels(like))
-    assert 0 <= float(cloud.min()) < float(cloud.max()) <= 1
-
-
-def test_digits_are_placed_on_their_plane_by_name():
-    three = study.unseen_digits().take(torch.arange(3))
-    plane = regions.Plane.through(three.images)
-    found = study.places_of(three, plane)
-    assert list(found) == [f"a {label}" for label in three.labels.tolist()]
-    torch.testing.assert_close(plane.at(torch.cat(list(found.values()))), three.images.double())
+    assert {each.notebook for each in study.STORED} == {study.NOTEBOOK}
 
 
 def test_spans_are_those_of_the_mean_and_follow_each_other():
@@ -118,27 +44,63 @@ def test_what_has_no_phases_is_our_error():
         study.phase_spans(curves([[-1.0, 1.0]]))
 
 
+def of_decay(rows):
+    """Curves of the stored run around the images that it learns."""
+    return curves(rows).expand_dims(run=["weight decay"], points=["train"])
+
+
 def test_phases_are_measured_where_the_other_seeds_turn():
     rows = [[8.0, 2.0, 6.0, 3.0], [8.0, 4.0, 4.0, 4.0], [9.0, 3.0, 5.0, 1.0]]
     right = turning_points(torch.tensor(rows, dtype=torch.float64))
-    expected = (right.descent, right.ascent, right.second_descent)
-    for claim, values in zip(PHASES, expected, strict=True):
-        assert claim.measured(curves(rows)).values.tolist() == values.tolist()
+    assert study.folds_leave.measured(curves(rows)).values.tolist() == right.descent.tolist()
+    assert study.folds_gather.measured(curves(rows)).values.tolist() == right.ascent.tolist()
+    assert study.folds_leave_again.measured(of_decay(rows)).values.tolist() == right.second_descent.tolist()
+
+
+def at_points(samples, boundary, way):
+    kinds = {"samples": samples, "on the way": way, "boundary": boundary}
+    labels = {"points": list(kinds), "seed": [0, 1], "step": [0, 10, 20, 30]}
+    return DataArray(np.array(list(kinds.values())), labels).expand_dims(run=["weight decay"])
+
+
+def test_migration_is_the_growth_of_the_share_at_the_boundary_since_the_peak():
+    samples = [[8.0, 2.0, 6.0, 3.0], [8.0, 2.0, 6.0, 2.0]]  # both turn at step 20
+    boundary = [[np.nan, 2.0, 3.0, 6.0], [np.nan, 4.0, 6.0, 6.0]]
+    way = [[8.0, 2.0, 3.0, 4.0], [8.0, 2.0, 3.0, 6.0]]
+    folds = at_points(samples, boundary, way)
+    assert study.folds_migrate.measured(folds).values.tolist() == pytest.approx([(6 / 3) / (3 / 6), (6 / 2) / (6 / 6)])
+    assert study.folds_stay_at_the_boundary.measured(folds).values.tolist() == pytest.approx([1.5, 1.0])
+
+
+def test_a_network_that_does_not_change_shows_no_migration():
+    """The control: whatever the folds of a network are, at equal ones at all steps nothing moves."""
+    still = [[5.0] * 4, [6.0] * 4]
+    found = study.folds_migrate.measured(at_points(still, [[7.0] * 4, [2.0] * 4], still))
+    assert found.values.tolist() == [1.0, 1.0]
+    assert study.folds_migrate.judge(at_points(still, [[7.0] * 4, [2.0] * 4], still)).holds is not True
 
 
 def test_where_a_seed_diverged_no_phase_can_be_judged():
-    verdict = study.folds_leave.judge(curves([[8.0, 2.0], [8.0, np.nan]]))
-    assert verdict.holds is None and verdict.interval.n == 2
-    assert "diverged" in verdict.line()
+    rows = [[8.0, 2.0, 6.0, 3.0], [8.0, 4.0, np.nan, np.nan]]
+    for verdict in (
+        study.folds_leave.judge(curves(rows)),
+        study.folds_leave_again.judge(of_decay(rows)),
+        study.folds_migrate.judge(at_points(rows, rows, rows)),
+    ):
+        assert verdict.holds is None and verdict.interval.n == 2
+        assert "diverged" in verdict.line()
 
 
-def test_the_gain_of_robustness_is_from_the_snapshot_at_which_the_digits_are_learned():
-    late = accuracies([[0.5, 0.99, 0.98], [0.5, 0.6, 0.7]], [[0.0, 0.2, 0.5], [0.1, 0.4, 0.3]])
-    assert study.robustness_comes_late.measured(late).values.tolist() == pytest.approx([0.3, 0.0])
+def test_the_gain_of_robustness_is_image_by_image_from_the_snapshot_at_which_the_images_are_learned():
+    late = accuracies([[0.5, 0.99, 0.98], [0.5, 0.6, 0.7]], np.zeros((2, 3)).tolist())
+    right = np.array([[[0, 0], [0, 1], [1, 1]], [[0, 0], [1, 0], [0, 1]]], dtype=float)  # seed, step, sample
+    labels = {"seed": [0, 1], "step": [0, 10, 20], "sample": [0, 1], "origin": ("sample", [7, 9])}
+    gain = study.robustness_comes_late.measured(
+        late, DataArray(right, labels, ("seed", "step", "sample")).expand_dims(run=["large start"])
+    )
+    assert gain.values.tolist() == [[1.0, 0.0], [0.0, 0.0]]
+    assert gain["origin"].values.tolist() == [7, 9]
     assert study.step_of_learning(late) == 10
-    late.loc[{"seed": 1, "step": 20}] = np.nan
-    gain = study.robustness_comes_late.measured(late).values
-    assert np.isnan(gain).tolist() == [False, True]
 
 
 def test_the_step_of_learning_is_the_lower_of_the_two_in_the_middle():
@@ -147,13 +109,51 @@ def test_the_step_of_learning_is_the_lower_of_the_two_in_the_middle():
     assert study.step_of_learning(late.isel(seed=[1, 2])) == 10
 
 
-def test_labels_and_losses_are_compared_at_the_end():
+def test_labels_are_compared_at_the_end():
     runs = ["no decay", "no decay, noisy labels"]
     folds = DataArray([[[9.0, 2.0]], [[9.0, 3.0]]], {"run": runs, "seed": [0], "step": [0, 10]})
     assert study.noisy_labels_keep_folds.measured(folds).values.tolist() == [1.5]
-    loss = DataArray([[[0.5, 2.0]], [[0.1, 1.5]]], {"run": ["ReLU", "layer norm"], "seed": [0], "task": [1, 2]})
-    assert study.relu_tires.measured(loss).values.tolist() == [4.0]
-    assert study.layer_norm_keeps_fresh.measured(loss).values.tolist() == [-0.5]
+
+
+def by_task(last, first=0.0):
+    """Numbers of six settings at a first and a last task, seed x run x task."""
+    values = np.stack([np.full_like(np.array(last, dtype=float), first), np.array(last, dtype=float)], -1)
+    return DataArray(values, {"seed": list(range(len(last))), "run": SIX, "task": [1, 20]})
+
+
+def test_lost_ability_is_judged_at_the_notebooks_own_learning_rate():
+    loss = by_task([[0.1, 1.5, 2.0, 0.0, 0.3, 1.0]], first=0.5)
+    assert study.relu_loses_ability.measured(loss).values.tolist() == [1.0]
+    assert study.layer_norm_loses_some.measured(loss).values.tolist() == pytest.approx([-0.2])
+    assert study.layer_norm_preserves_it.measured(loss).values.tolist() == pytest.approx([-1.2])
+    assert study.lost_without_dead_units.measured(loss).values.tolist() == [0.3]
+
+
+def test_a_lower_level_is_no_smaller_loss_of_ability():
+    """Layer norm that starts and ends lower, but loses as much, preserves nothing."""
+    loss = by_task([[0, 2.0, 0, 0, 1.0, 0], [0, 2.1, 0, 0, 1.2, 0], [0, 2.0, 0, 0, 1.1, 0]], first=0.0)
+    loss.loc[{"task": 1}] = np.array([0, 1.0, 0, 0, 0.0, 0])
+    assert study.layer_norm_preserves_it.judge(loss).holds is not True
+
+
+def test_what_goes_with_lost_ability_is_judged_by_the_order_of_six_settings():
+    loss = by_task([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [0.1, 0.2, 0.3, 0.4, 0.6, 0.5], [0.2, 0.1, 0.3, 0.4, 0.5, 0.6]])
+    sharpness = by_task([[2.0, 3.0, 4.0, 5.0, 6.0, 7.0]] * 3, first=1.0)
+    found = study.curvature_goes_with_it.measured(loss, sharpness)
+    assert found.values.tolist() == pytest.approx([1.0, 1 - 12 / 210, 1 - 12 / 210])
+    right = rank_test(study.lost_ability(loss), study.growth(sharpness))
+    assert found["p_high"].item() == right.high and found["settings"].item() == 6
+    assert study.curvature_goes_with_it.judge(loss, sharpness).holds
+    assert not study.dead_units_go_with_it.judge(loss, by_task([[0.6, 0.5, 0.4, 0.3, 0.2, 0.1]] * 3)).holds
+
+
+def test_without_an_order_nothing_goes_with_lost_ability():
+    loss, none = by_task([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]] * 2), by_task([[0.0] * 6] * 2)
+    assert study.dead_units_go_with_it.measured(loss, none).values.tolist() == [0.0, 0.0]
+    assert study.dead_units_go_with_it.judge(loss, none).holds is None
+    lost = loss.copy()
+    lost.loc[{"seed": 1, "run": SIX[0]}] = np.nan
+    assert "diverged" in study.dead_units_go_with_it.judge(lost, none).line()
 
 
 def test_every_third_step_is_pictured_and_the_last():
@@ -161,8 +161,23 @@ def test_every_third_step_is_pictured_and_the_last():
     assert study.pictured([0, 1, 2, 5, 9]) == [0, 5, 9]
 
 
-def test_exercises_read_the_figures():
+@pytest.fixture
+def exercises():
     kinds = {"points": ["train", "test", "random"], "seed": [0, 1], "step": [0, 10]}
     counts = DataArray(np.array([[[4, 3], [4, 3]], [[8, 2], [8, 2]], [[6, 1], [6, 1]]], dtype=float), kinds)
-    dead = DataArray([[[0.0, 0.2], [0.0, 0.4]]], {"run": ["ReLU"], "seed": [0, 1], "task": [1, 2]})
-    assert study.exercise_truths(counts, dead) == (4.0, "train", pytest.approx(0.3))
+    return study.exercises(counts, DataArray([[0.0, 0.2], [0.0, 0.4]], {"seed": [0, 1], "task": [1, 2]}))
+
+
+@pytest.mark.parametrize("name, right, wrong", [("thinned", 4.0, 0.25), ("most", "train", "test"), ("dead", 0.3, 0.2)])
+def test_exercises_know_the_right_answer(exercises, name, right, wrong):
+    said = [repr(exercises[name].check(answer)) for answer in (right, wrong, None)]
+    assert len(set(said)) == 3 and "Right" in said[0]
+
+
+def test_the_solution_of_the_task_passes_and_others_do_not(exercises):
+    def of_the_first_corner(layer, corners):
+        """Whoever looks at one corner only sees no change."""
+        return int((layer(corners[:1]) > 0).sum())
+
+    right, wrong = (repr(exercises["by_hand"].check(each)) for each in (of_exercises.folds_nearby, of_the_first_corner))
+    assert "Right" in right and "Right" not in wrong

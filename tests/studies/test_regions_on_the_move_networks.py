@@ -119,3 +119,33 @@ def test_kinds_of_points_become_panels_of_their_own(runs, points):
     assert [panel.name for panel in panels] == ["folds around train", "folds around test"]
     assert all(panel.dims == ("run", "seed", "step") for panel in panels)
     assert panels[0].attrs["unit"] == "folds per neighbourhood"
+
+
+def test_under_attack_every_image_answers_for_itself(runs, digits):
+    found = of_networks.attacked(runs, digits["test"], epsilon=0.02)
+    assert found.dims == ("run", "seed", "step", "sample") and found.sizes["sample"] == 30
+    assert found["origin"].values.tolist() == digits["test"].origin.tolist()
+    mean = of_networks.accuracy(runs, digits, epsilon=0.02).sel(points="attacked", drop=True)
+    np.testing.assert_allclose(found.mean("sample").values, mean.values)
+
+
+def test_at_the_boundary_folds_are_counted_where_the_network_changes_its_class(runs, digits):
+    images = digits["test"].images
+    found = of_networks.complexity_at_the_boundary(runs, images, radius=0.5)
+    assert found["points"].values.tolist() == ["samples", "on the way", "boundary"]
+    here, network = found.sel(run="wide", seed=1, step=4), classifier(runs, "wide", 1, 2)
+    border = regions.boundary_points(network, images[:15], ends=images[15:])
+    right = [images, border]
+    for kind, points in zip(("samples", "boundary"), right, strict=True):
+        frames = stream(0, "frames")
+        if len(points):
+            mean = regions.local_complexity(network, points, radius=0.5, directions=25, generator=frames).mean
+            assert here.sel(points=kind).item() == mean
+        else:
+            assert np.isnan(here.sel(points=kind).item())
+
+
+def test_without_a_boundary_there_is_nothing_to_count(runs, digits):
+    same = digits["test"].images[:1].expand(6, -1, -1, -1)
+    found = of_networks.complexity_at_the_boundary(runs, same, radius=0.5)
+    assert np.isnan(found.sel(points="boundary")).all() and np.isfinite(found.sel(points="on the way")).all()

@@ -10,6 +10,7 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from sslens.encoders import MLP
+from sslens.measures.network_diagnostics import dead_units
 from sslens.objectives import CrossEntropy, SquaredError
 from sslens.studies import regions_on_the_move_plasticity as plasticity
 from sslens.studies.regions_on_the_move_plasticity import final_losses, sharpness
@@ -59,6 +60,22 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_whole_hessian_at_the_start_o
 
         right = torch.linalg.eigvalsh(hessian(loss, flat))[-1]
         assert float(found[task]) == pytest.approx(float(right), rel=1e-6)
+
+
+def test_sharpness_of_some_tasks_is_that_of_these_tasks(run):
+    assert sharpness(run, of=(1, 3)).tolist() == sharpness(run)[[0, 2]].tolist()
+    some = plasticity.sharpness_at_the_start(Runs({"one": (run,)}, (0,)), of=(3, 1))
+    assert some["task"].values.tolist() == [1, 3]
+    for wrong in ((0, 1), (1, 4)):
+        with pytest.raises(InputError, match="tasks from 1 to 3"):
+            sharpness(run, of=wrong)
+
+
+def test_dead_units_are_counted_at_the_ends_of_tasks(run):
+    images = learned(CONFIG).images
+    found = plasticity.dead_by_task(Runs({"one": (run,)}, (0,)), images)
+    right = [dead_units(restore(run, index, head=True), images).share for index in (1, 2, 3)]
+    assert found.sel(run="one", seed=0).values.tolist() == right
 
 
 def test_runs_are_labelled_by_task(run):

@@ -1,6 +1,7 @@
 """Where do regions go in training? What is measured of the networks of runs: accuracy, folds, regions."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float64
@@ -12,7 +13,9 @@ from sslens.runtime import stream
 from sslens.train import Runs
 from sslens.types import Dataset, Images
 
-ATTACKED = "attacked"
+TRAIN, TEST, ATTACKED = "train", "test", "attacked"
+SAMPLES, WAY, BOUNDARY = "samples", "on the way", "boundary"
+"""Images of two classes, a random point on the way between them, and the point of the boundary on the same way."""
 DIRECTIONS = 25
 """Of the neighbourhoods in which folds are counted."""
 SQUARES = 8
@@ -47,6 +50,47 @@ def local_complexity(runs: Runs, points: Mapping[str, Images], *, radius: float,
     measures = {name: _folds(images, radius) for name, images in points.items()}
     found = _at_points(runs, measures, name="local complexity", head=head)
     return found.assign_attrs(unit="folds per neighbourhood")
+
+
+def complexity_at_the_boundary(runs: Runs, images: Images, *, radius: float) -> DataArray:
+    """Folds around images, between them, and at the decision boundary between them: run x seed x step x points.
+
+    Each image of the first half is paired with one of the second. Where a network gives a pair two classes, bisection
+    finds a point of its boundary on the way between them (``regions.boundary_points``); a random point of the same way
+    is the control. NaN at snapshots of a network that parts no pair.
+
+    Raises:
+        InputError: runs that were measured at different steps, or what ``regions.local_complexity`` refuses.
+    """
+    half = len(images) // 2
+    starts, ends = images[:half].double(), images[half : 2 * half].double()
+    share = torch.rand(half, *[1] * (images.ndim - 1), generator=stream(0, "way"), dtype=torch.float64, device="cpu")
+    way = torch.lerp(starts, ends, share)
+
+    def at_boundary(network: nn.Module) -> float:
+        found = regions.boundary_points(network, starts, ends=ends)
+        return _folds(found, radius)(network) if len(found) else float("nan")
+
+    measures = {SAMPLES: _folds(images[: 2 * half], radius), WAY: _folds(way, radius), BOUNDARY: at_boundary}
+    found = _at_points(runs, measures, name="local complexity")
+    return found.assign_attrs(unit="folds per neighbourhood")
+
+
+def attacked(runs: Runs, test: Dataset, *, epsilon: float) -> DataArray:
+    """Whether each image of a set is classified correctly under attack: run x seed x step x sample, 0 or 1.
+
+    Raises:
+        InputError: runs that were measured at different steps, or what ``robustness.withstood`` refuses.
+    """
+
+    def right(network: nn.Module) -> Float64[Tensor, "n"]:
+        return robustness.withstood(network.double(), test.images, labels=test.labels, epsilon=epsilon).double()
+
+    found = runs.networks_along(right, head=True, per="image", name="correct under attack").rename(image="sample")
+    known: dict[str, Any] = {"sample": range(len(test))}
+    if test.origin is not None:
+        known["origin"] = ("sample", test.origin.numpy())
+    return found.assign_coords(known)
 
 
 def local_complexity_of_one(runs: Runs, points: Mapping[str, Images], *, run: str, radius: float) -> DataArray:

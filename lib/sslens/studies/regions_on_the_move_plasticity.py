@@ -1,21 +1,23 @@
 """Where do regions go in training? Plasticity: what a network that has learned task after task can still learn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import Float64
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 from xarray import DataArray
 
-from sslens.measures.network_diagnostics import curvature
+from sslens.measures.network_diagnostics import curvature, dead_units
 from sslens.objectives import CrossEntropy
 from sslens.runtime import stream
+from sslens.statistics import RankTest, difference, paired, rank_test, ratio
 from sslens.trace import Trace
 from sslens.train import Config, Runs, given_labels, learned, restore
-from sslens.types import InputError, Labels, Range, Scalar, checked
+from sslens.types import Images, InputError, Labels, Range, Scalar, checked
 
 
 def final_losses(run: Trace) -> Float64[Tensor, "tasks"]:
@@ -50,16 +52,16 @@ def final_losses(run: Trace) -> Float64[Tensor, "tasks"]:
     return means.where(means.isfinite(), torch.nan)
 
 
-def sharpness(run: Trace, *, tolerance: float = 1e-4) -> Float64[Tensor, "tasks"]:
+def sharpness(run: Trace, *, of: Collection[int] = (), tolerance: float = 1e-4) -> Float64[Tensor, "tasks"]:
     """How sharply the loss bends where each task begins: the largest eigenvalue of the Hessian of its cross-entropy.
 
     On all images the run learns from, under the labels of the new task, at the weights that the task before has left;
-    see ``network_diagnostics.curvature``, also for ``tolerance``. NaN for the tasks that a run did not begin because
-    it diverged.
+    see ``network_diagnostics.curvature``, also for ``tolerance``. Of the tasks numbered in ``of``, from 1 on, or of
+    all. NaN for the tasks that a run did not begin because it diverged.
 
     Raises:
         InputError: a run that was not trained to its end or does not classify by cross-entropy, without a snapshot
-            where each task begins, or a tolerance outside (0, 1].
+            where each task begins, a task it does not have, or a tolerance outside (0, 1].
 
     Reference: as ``final_losses``; there changes of curvature, more than dead units, go with the loss of plasticity.
 
@@ -77,16 +79,19 @@ def sharpness(run: Trace, *, tolerance: float = 1e-4) -> Float64[Tensor, "tasks"
     if config.objective != CrossEntropy():
         allowed = "one that classifies by cross-entropy, without nested heads"
         raise InputError("run", type(config.objective).__name__, allowed)
-    starts = [task * length for task in range(tasks)]
+    chosen = sorted(of) or list(range(1, tasks + 1))
+    if not 1 <= chosen[0] <= chosen[-1] <= tasks:
+        raise InputError("of", chosen, f"tasks from 1 to {tasks}")
+    starts = [(task - 1) * length for task in chosen]
     known = {each.step: index for index, each in enumerate(run.snapshots) if not each.diverged}
     if run.status == "complete" and (missing := [step for step in starts if step not in known]):
         raise InputError("run", f"no snapshot at step {missing[0]}", "one with a snapshot where each task begins")
     data, found = learned(config), []
-    for task, step in enumerate(starts):
+    for task, step in zip(chosen, starts, strict=True):
         if step not in known:
             found.append(float("nan"))
             continue
-        loss, generator = _loss(given_labels(config, data, task=task)), stream(0, "sharpness")
+        loss, generator = _loss(given_labels(config, data, task=task - 1)), stream(0, "sharpness")
         network = restore(run, known[step], head=True)
         found.append(curvature(network, data.images, loss=loss, generator=generator, tolerance=tolerance).value)
     return torch.tensor(found, dtype=torch.float64, device="cpu")
@@ -101,13 +106,68 @@ def loss_at_the_end(runs: Runs) -> DataArray:
     return _by_task(runs, final_losses, name="loss at the end").assign_attrs(unit="nats")
 
 
-def sharpness_at_the_start(runs: Runs) -> DataArray:
-    """``sharpness`` of every run: run x seed x task.
+def sharpness_at_the_start(runs: Runs, *, of: Collection[int] = ()) -> DataArray:
+    """``sharpness`` of every run: run x seed x task, of all tasks or of those numbered in ``of``.
 
     Raises:
         InputError: as ``sharpness``; or runs of different tasks.
     """
-    return _by_task(runs, sharpness, name="sharpness at the start")
+    return _by_task(runs, partial(sharpness, of=of), name="sharpness at the start", of=of)
+
+
+def lost_ability(loss: DataArray) -> DataArray:
+    """How much higher the loss ends at the last task than at the first, in nats: run x seed.
+
+    >>> lost_ability(DataArray([[[0.5, 2.0]]], {"run": ["ReLU"], "seed": [0], "task": [1, 2]})).item()
+    1.5
+    """
+    last, first = loss.isel(task=-1, drop=True), loss.isel(task=0, drop=True)
+    return difference(last, first, name="loss, last - first task")
+
+
+def growth(sharpness: DataArray) -> DataArray:
+    """By how many powers of ten the loss is sharper where the last task begins than where the first did: run x seed.
+
+    >>> growth(DataArray([[[2.0, 20.0]]], {"run": ["ReLU"], "seed": [0], "task": [1, 20]})).item()
+    1.0
+    """
+    last, first = sharpness.isel(task=-1, drop=True), sharpness.isel(task=0, drop=True)
+    times = ratio(last, first, name="log10 of sharpness, last / first task")
+    return times.copy(data=np.log10(times.values))
+
+
+def agreement(first: DataArray, second: DataArray) -> DataArray:
+    """Spearman's rank correlation between two numbers of some runs for each seed, beside its ``rank_test``.
+
+    NaN where a run had diverged; 0 where one of the two orders nothing.
+
+    Raises:
+        InputError: other runs or seeds in one of them.
+
+    >>> one = DataArray([[0.1], [0.2], [0.4]], {"run": ["a", "b", "c"], "seed": [0]})
+    >>> agreement(one, one**2).item()
+    1.0
+    """
+    rows = [array.transpose("seed", "run").values for array in paired(first, second)]
+    values = [_spearman(one, other) for one, other in zip(*rows, strict=True)]
+    finite = np.isfinite(values).all()
+    test = rank_test(first, second) if finite else RankTest(first.sizes["run"], np.nan, np.nan, np.nan)
+    setting = {"setting": first.attrs.get("setting", "")}
+    return DataArray(values, {"seed": first["seed"].values, **test.coords}, "seed", attrs=setting)
+
+
+def dead_by_task(runs: Runs, images: Images) -> DataArray:
+    """The share of units that none of some images activates, at the end of each task: run x seed x task.
+
+    Raises:
+        InputError: runs of different tasks, or what ``network_diagnostics.dead_units`` refuses.
+        KeyError: no snapshot at the end of a task.
+    """
+
+    def share(network: nn.Module) -> float:
+        return dead_units(network, images).share
+
+    return after_each_task(runs, runs.networks_along(share, head=True, name="share of dead units"))
 
 
 def after_each_task(runs: Runs, values: DataArray) -> DataArray:
@@ -122,10 +182,21 @@ def after_each_task(runs: Runs, values: DataArray) -> DataArray:
     return ends.rename(step="task").assign_coords(task=np.arange(1, tasks + 1))
 
 
-def _by_task(runs: Runs, measure: Callable[[Trace], Float64[Tensor, "tasks"]], *, name: str) -> DataArray:
+def _spearman(first: np.ndarray, second: np.ndarray) -> float:
+    from scipy.stats import rankdata  # half a second of import that only correlations need
+
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        return float("nan")
+    ranks = [rankdata(values) for values in (first, second)]
+    return float(np.corrcoef(*ranks)[0, 1]) if all(np.ptp(each) for each in ranks) else 0.0
+
+
+def _by_task(
+    runs: Runs, measure: Callable[[Trace], Float64[Tensor, "tasks"]], *, name: str, of: Collection[int] = ()
+) -> DataArray:
     tasks, _ = _shared_tasks(runs)
     rows = [_of_seeds(measure, runs[run]) for run in runs]
-    labels = {"run": list(runs), "seed": list(runs.seeds), "task": np.arange(1, tasks + 1)}
+    labels = {"run": list(runs), "seed": list(runs.seeds), "task": np.array(sorted(of) or range(1, tasks + 1))}
     return DataArray(np.stack(rows), labels, ("run", "seed", "task"), name, {"unit": "", "setting": runs.setting})
 
 
