@@ -6,6 +6,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import tqdm.notebook
 
 from sslens.progress import BEAT, HEARTBEAT
 from sslens.train import progress, record
@@ -96,6 +97,27 @@ def test_a_person_gets_a_bar_that_ends_at_the_total_and_is_taken_away(monkeypatc
     next(items)
     items.close()
     assert bars[1].closed
+
+
+@pytest.mark.parametrize(("taken", "display"), [(3, "none"), (1, None)])
+def test_the_bar_of_a_page_is_hidden_when_all_is_done_and_never_closed(taken, display, monkeypatch, capsys):
+    """A page that is opened again asks the kernel for every widget that stands in its outputs."""
+    bars = []
+
+    class Bar(tqdm.notebook.tqdm):
+        def __init__(self, **given):
+            super().__init__(**given)
+            bars.append(self)
+
+    monkeypatch.setenv("SSLENS_LIVE", "1")
+    monkeypatch.delenv(HEARTBEAT, raising=False)
+    monkeypatch.setitem(sys.modules, "tqdm.auto", SimpleNamespace(tqdm=Bar))
+    items = progress(steps(0, 3, 9), total=9, label="run")
+    for _ in range(taken):
+        next(items)
+    items.close()
+    assert bars[0].container.comm is not None
+    assert bars[0].container.layout.display == display
 
 
 def test_a_recording_that_goes_on_says_how_much_is_left_of_it(beat, monkeypatch):

@@ -43,10 +43,19 @@ def progress(items: Iterable[Item], *, total: int, label: str, done: int = 0) ->
             yield item
     finally:
         if bar is not None:
-            bar.close()
+            _take_away(bar)
 
 
 def _bar(total: int, label: str) -> Any:
     from tqdm.auto import tqdm  # a widget in JupyterLab, text elsewhere
 
     return tqdm(total=total, desc=label, leave=False)
+
+
+def _take_away(bar: Any) -> None:
+    """End a bar: text is wiped away, a widget is hidden; a page that is opened again would miss one that was closed."""
+    container = getattr(bar, "container", None)
+    bar.leave = container is not None
+    bar.close()
+    if container is not None and bar.n >= bar.total:  # else it was stopped, and says where
+        container.layout.display = "none"

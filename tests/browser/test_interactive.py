@@ -21,6 +21,9 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 QUIET += " --disable-component-update --disable-sync"
 CELL = """
+from sslens.progress import progress
+
+done = list(progress(range(3), total=3, label="three"))
 import plotly.graph_objects as go
 from sslens.interactive import explore
 from sslens.types import InputError
@@ -164,6 +167,21 @@ def test_a_slider_turned_by_keyboard_changes_the_figure_in_the_page(lab, page, t
     assert page.title() != "1"
     heights(page, [0, 1, 8, 27])
     page.screenshot(path=tmp_path / "error.png")
+
+
+def test_a_page_that_is_opened_again_shows_the_same_and_complains_of_nothing(lab, page):
+    said = []
+    run_all(page, lab)
+    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 3")
+    page.wait_for_function("() => !document.querySelector('.jp-Notebook .progress')?.offsetParent")
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.reload()
+    page.wait_for_function("() => document.querySelectorAll('.js-plotly-plot').length === 3")
+    page.wait_for_timeout(2000)
+    assert "Error displaying widget" not in page.locator(".jp-Notebook").inner_text()
+    assert said == []
 
 
 def test_a_box_drawn_by_mouse_is_computed_anew_and_a_double_click_goes_back(lab, page, tmp_path):

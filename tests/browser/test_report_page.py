@@ -17,7 +17,7 @@ PROSE = """# Why?
 
 A formula $x^2$, code `x` and [a link](https://example.org).
 
-$$\\begin{aligned} a &= b \\\\ c &= d \\end{aligned}$$
+$$\\begin{aligned} a &= b \\\\ c &= d + e + f + g + h + i + j + k + l + m + n + o + p + q + r + s + t \\end{aligned}$$
 
 - [x] done
 
@@ -26,7 +26,8 @@ $$\\begin{aligned} a &= b \\\\ c &= d \\end{aligned}$$
 ## So it is
 """
 COLOURS = "".join(f"\x1b[{number}mcolour\x1b[0m " for number in (*range(30, 38), *range(90, 98)))
-CODE = "# a comment\ndef fit(x: int = 3) -> str:\n    return f'{x}' + 'text'  # why\n%time fit()"
+CODE = "# a comment that is longer than the screen of a telephone is wide\n"
+CODE += "def fit(x: int = 3) -> str:\n    return f'{x}' + 'text'  # why\n%time fit()"
 CONTRASTS = """() => {
   const part = channel => channel <= 0.03928 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4;
   const numbers = colour => colour.match(/[0-9.]+/g).map(Number);
@@ -97,6 +98,21 @@ def test_wide_output_scrolls_in_its_own_place(report):
     assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
     place = "[...document.querySelectorAll('.jp-OutputArea-output pre')]"
     assert page.evaluate(f"() => {place}.some(output => output.scrollWidth > output.clientWidth)")
+
+
+def test_a_phone_shows_all_of_it_and_nothing_is_cut_off(report):
+    page, _ = report
+    page.set_viewport_size({"width": 390, "height": 844})
+    try:
+        assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+        hidden = """() => [...document.querySelectorAll('main pre, main p, main table, main summary')].filter(
+            part => part.scrollWidth > part.clientWidth + 1 && !/auto|scroll/.test(getComputedStyle(part).overflowX)
+        ).map(part => part.textContent.slice(0, 40))"""
+        assert page.evaluate(hidden) == []
+        code = page.locator(".jp-InputArea-editor pre").first
+        assert code.evaluate("part => part.scrollWidth > part.clientWidth")
+    finally:
+        page.set_viewport_size({"width": 1100, "height": 900})
 
 
 def test_the_first_key_leads_to_the_headings(report):

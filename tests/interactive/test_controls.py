@@ -248,3 +248,26 @@ def test_a_page_that_shows_the_nearest_step_does_not_move_the_box(live):
     box.x.value = (steps + 1) * box.x.step - 1  # a person's key
     assert box.value == pytest.approx((box.x.value, 0.115, 0.115))
     assert figure.data[0].y == pytest.approx(box.value)
+
+
+def level(height=0.3):
+    return go.Figure(go.Scatter(y=[height]))
+
+
+def test_a_default_that_the_slider_would_step_over_is_refused():
+    with pytest.raises(
+        InputError, match=r"default of height must be a number in \[0.01, 1.01\], a whole number of steps"
+    ):
+        explore(level, height=(0.01, 1.01, 0.1))
+    assert explore(level, height=(0.0, 1.0, 0.1)).data[0].y == (0.3,)
+    assert explore(level, height=(-0.1, 1.0, 0.2)).data[0].y == (0.3,)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.01, 1.0), (0.0, 7.0), (0.2999, 5.0), (0.3, 1.0), (-3.0, 0.3)])
+def test_a_slider_without_a_step_stands_at_its_default(live, low, high):
+    controls, _, _ = parts(explore(level, height=(low, high)))
+    slider = controls["height"]
+    steps = (0.3 - low) / slider.step
+    assert slider.value == 0.3
+    assert steps == pytest.approx(round(steps), abs=1e-9)
+    assert 0 < slider.step <= (high - low) / 50

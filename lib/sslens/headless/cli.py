@@ -9,6 +9,7 @@ from typing import Any, final
 
 import click
 
+from sslens.headless.cache_cli import cache
 from sslens.headless.runs_cli import runs
 from sslens.headless.shown import harmless, short
 from sslens.headless.stopping import stoppable
@@ -98,6 +99,7 @@ def report(run: str) -> None:
 
 
 main.add_command(runs)
+main.add_command(cache)
 
 
 @main.command()
@@ -157,26 +159,40 @@ def notebooks(to: str) -> None:
 
 
 @main.command()
+@click.argument("notebook")
+@click.option("--student", "version", flag_value="student", help="Without outputs and answers.")
+@click.option("--solutions", "version", flag_value="solutions", help="With every exercise solved.")
+@click.option("-o", "out", metavar="FILE", help="By default NOTEBOOK-student.ipynb or NOTEBOOK-solutions.ipynb, here.")
+def export(notebook: str, version: str | None, *, out: str | None) -> None:
+    """Write NOTEBOOK for a class: --student to hand out, --solutions for who teaches. No file is overwritten."""
+    from sslens.headless.export import export as write
+    from sslens.headless.notebook import notebook_path
+    from sslens.types import InputError
+
+    if version not in ("student", "solutions"):
+        raise InputError("version", version, "--student or --solutions")
+    with stoppable():
+        written = write(notebook_path(notebook), version, to=Path(out) if out else None)
+    click.echo(f"{short(written)} is yours; sslens run executes it")
+
+
+@main.command()
 @click.argument("names", nargs=-1, required=True)
 @click.option("--check", is_flag=True, help="Run nothing: say what is out of date, exit with 1 where anything is.")
 @click.option("--reference", is_flag=True, help="Renew the reference of the checks only, up to date or not.")
 def freeze(names: tuple[str, ...], *, check: bool, reference: bool) -> None:
     """Store the lesson of each notebook in NAMES, and what the checks compare with, where they are out of date."""
     from sslens.headless.freeze import freeze_notebook
+    from sslens.headless.notebook import notebook_path
     from sslens.headless.terminal import Screen
 
-    paths = [_notebook(name) for name in names]
+    paths = [notebook_path(name) for name in names]
     if check:
         sys.exit(any([_say_what_is_stale(path) for path in paths]))
     for path in paths:
         with stoppable(), Screen(path.stem) as screen:
             changed = freeze_notebook(path, lesson=not reference, progress=screen)
         click.echo("\n".join(f"{short(each)}: changed" for each in changed) or f"{short(path)}: as it was")
-
-
-def _notebook(name: str) -> Path:
-    """A path, or the bare name of one of the checkout's notebooks."""
-    return Path(name) if Path(name).name != name or name.endswith(".ipynb") else Path("notebooks") / f"{name}.ipynb"
 
 
 def _say_what_is_stale(path: Path) -> bool:
@@ -187,6 +203,22 @@ def _say_what_is_stale(path: Path) -> bool:
     said = [f"{short(path)}: the {what} {reason}" for what, reason in reasons.items() if reason]
     click.echo("\n".join(said) or f"{short(path)}: up to date")
     return bool(said)
+
+
+@main.command()
+@click.argument("notebook")
+@click.argument("name")
+def store(notebook: str, name: str) -> None:
+    """Compute the stored result NAME of NOTEBOOK and keep it with the library.
+
+    Stored results are of runs too long for a lesson: minutes to hours, resumed where they were stopped. A study lists
+    its own in STORED; the files lie in lib/sslens/studies/stored and are committed.
+    """
+    from sslens.headless.storing import store_result
+
+    with stoppable():
+        result = store_result(notebook, name)
+    click.echo(harmless(result.origin))
 
 
 @main.command()

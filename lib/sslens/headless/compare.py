@@ -25,6 +25,8 @@ from sslens.types import InputError
 PICTURES = frozenset({"image/png", "image/jpeg", "image/svg+xml"})
 BESIDE_A_FIGURE = frozenset({"text/plain", "text/html"})
 """What a renderer may write beside a figure: the figure's own data says the same without random identifiers."""
+BESIDE_A_RESULT = frozenset({"text/html"})
+"""A table of verdicts draws intervals to the nearest letter; its numbers are those of the result."""
 NUMBER = re.compile(r"([-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\b(?:inf|nan)\b)")
 TRACE = re.compile(r"^figure data\[([0-9]+)\]\S*")
 WHOLE = re.compile(r"[-+]?[0-9]+")
@@ -105,6 +107,7 @@ def _short(text: str) -> str:
 
 def _bundle(reference: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
     ignored = PICTURES | (BESIDE_A_FIGURE if PLOTLY in reference else frozenset())
+    ignored |= BESIDE_A_RESULT if RESULT in reference else frozenset()
     old, new = reference.keys() - ignored, fresh.keys() - ignored
     found = [f"{mime} is missing" for mime in sorted(old - new)] + [f"{mime} is new" for mime in sorted(new - old)]
     results = RESULT in old & new and _is_result(reference[RESULT]) and _is_result(fresh[RESULT])

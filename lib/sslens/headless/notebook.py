@@ -43,6 +43,15 @@ def read_notebook(path: Path) -> NotebookNode:
     raise InputError("notebook", str(path), "a readable .ipynb file", f"({cause})")
 
 
+def notebook_path(name: str) -> Path:
+    """A path, or the one of a notebook of the checkout by its bare name.
+
+    >>> notebook_path("00_first_light").as_posix(), notebook_path("mine.ipynb").as_posix()
+    ('notebooks/00_first_light.ipynb', 'mine.ipynb')
+    """
+    return Path(name) if Path(name).name != name or name.endswith(".ipynb") else Path("notebooks") / f"{name}.ipynb"
+
+
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     """The code cells that hold something, without the one papermill puts in; they are numbered from 1.
 

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import isclose
 from threading import Lock
 from typing import Any, final
 
@@ -58,7 +59,8 @@ def explore(figure_of: Callable[..., go.Figure], **controls: Any) -> Any:
     """A figure with a control for each named parameter of ``figure_of``; the plain figure where nobody is there.
 
     A control is ``(low, high)`` or ``(low, high, step)`` for a slider, a list of choices, a bool for a tick box, or a
-    ``Zoom`` for a box that is also drawn by mouse.
+    ``Zoom`` for a box that is also drawn by mouse. A slider's default must be a whole number of its steps above the
+    lowest value.
     It begins at the parameter's default, else at the lowest, the first, or the bool given. Parameters without a
     control keep their defaults. What is wrong with a value, or whatever else ``figure_of`` raises for it, is said under
     the controls.
@@ -106,8 +108,9 @@ def _checked(name: str, control: Any, *, default: Any) -> Any:
         low, high, *step = control
         if not low < high or not all(0 < each <= high - low for each in step):
             raise InputError(name, control, "(low, high) or (low, high, step) with low < high and a step between")
-        first, allowed = low, f"a number in [{low}, {high}]"
-        legal = [default] if _is_number(default) and low <= default <= high else []
+        grid = f", a whole number of steps of {step[0]} above {low}" if step else ""
+        first, allowed = low, f"a number in [{low}, {high}]{grid}"
+        legal = [default] if _is_number(default) and low <= default <= high and _on_grid(default, low, *step) else []
     elif isinstance(control, list) and control:
         legal, first, allowed = control, control[0], f"one of {control}"
     elif isinstance(control, Zoom):
@@ -117,6 +120,11 @@ def _checked(name: str, control: Any, *, default: Any) -> Any:
     if default is not None and default not in legal:
         raise InputError(f"default of {name}", default, allowed)
     return first if default is None else default
+
+
+def _on_grid(value: float, low: float, step: float | None = None) -> bool:
+    """Whether a slider with this step, if it has one, can stand at a value: the page would show another one."""
+    return step is None or isclose((value - low) / step, round((value - low) / step), abs_tol=1e-6)
 
 
 def _is_number(value: Any) -> bool:
@@ -139,8 +147,14 @@ def _control(name: str, control: Any, *, value: Any) -> Any:
     low, high, *step = control
     if all(isinstance(number, int) for number in (*control, value)):
         return widgets.IntSlider(min=low, max=high, step=step[0] if step else 1, **common)
-    fine = step[0] if step else (high - low) / 100
+    fine = step[0] if step else _fine_step(low, high, through=value)
     return widgets.FloatSlider(min=low, max=high, step=fine, readout_format=".4g", **common)
+
+
+def _fine_step(low: float, high: float, *, through: float) -> float:
+    """About a hundredth of the way, so that a slider from ``low`` in such steps comes to stand at a value."""
+    steps = round(100 * (through - low) / (high - low))
+    return (through - low) / steps if steps else (high - low) / 100 if through == low else through - low
 
 
 def _said(error: Exception) -> str:
