@@ -26,7 +26,7 @@ from sslens.studies.regions_on_the_move_runs import (
 )
 from sslens.train import Config, Runs, learned
 
-SETTING = Setting(profile="full", seeds=1)
+SETTING = Setting(profile="full", seeds=3)
 
 
 def measured(runs: Runs) -> Mapping[str, DataArray]:
