@@ -17,7 +17,7 @@ from sslens.types import InputError
 
 BEGIN, END = "<!-- questions -->\n", "<!-- /questions -->"
 """Around the table in README; what stands between the two is made, never written."""
-HEAD = "| question | claims | in short |\n|---|---|---|"
+HEAD = "| question, and the lesson that asks it | answer, here | claims |\n|---|---|---|"
 STALE = " *(older than the code)*"
 """What a row says of a lesson that was frozen from other code."""
 COUNTED = {True: "hold", False: "do not", None: "undecided"}
@@ -38,7 +38,7 @@ def row(path: Path) -> str:
     settled = [each | {"holds": None} if _contested(each) else each for each in verdicts]
     link = f"[{question(notebook)}](notebooks/{path.name})"
     answer = study.answer(settled) if study is not None and verdicts else ""
-    cells = (link, counts(verdicts), answer + _word_of_age(notebook, path.stem))
+    cells = (link, answer + _word_of_age(notebook, path.stem), counts(verdicts))
     return "| " + " | ".join(cell.replace("|", r"\|").strip() for cell in cells) + " |"
 
 
@@ -91,7 +91,7 @@ def table(paths: Iterable[Path]) -> str:
         InputError: a path to no notebook.
 
     >>> table([])
-    '| question | claims | in short |\n|---|---|---|'
+    '| question, and the lesson that asks it | answer, here | claims |\n|---|---|---|'
     """
     paths = sorted(paths, key=lambda path: path.name)
     verdicts = [each for path in paths for each in _of_lesson(read_notebook(path))]
