@@ -146,6 +146,7 @@ OF_NETWORKS: set[str] = {
     "regions.grid",
     "network_diagnostics.curvature",
     "network_diagnostics.dead_units",
+    "network_diagnostics.jacobian",
     "network_diagnostics.jacobian_spectrum",
     "network_diagnostics.slope_norms",
     "phases.reached",

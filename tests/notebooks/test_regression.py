@@ -54,7 +54,7 @@ figures.bars = bars
 """
 FAULTS = {
     "RankMe": MEASURE.format(room="spectrum", name="rankme"),
-    "normalised deviation": MEASURE.format(room="collapse", name="normalised_std"),
+    "participation ratio": MEASURE.format(room="spectrum", name="participation_ratio"),
     "bars": BARS,
 }
 
@@ -103,17 +103,17 @@ def test_every_cell_agrees_on_another_cpu(runs, cpu, processor, threads):
 
 
 def test_one_percent_in_a_measure_fails_with_notebook_cell_and_quantity(runs):
-    troubles = {number: trouble for number, trouble in runs["normalised deviation"].result().items() if trouble}
+    troubles = {number: trouble for number, trouble in runs["participation ratio"].result().items() if trouble}
     (verdicts,) = results(REFERENCE)
     assert verdicts in troubles
     message = troubles[verdicts]
     assert message.startswith(f"{TOUR.name}, cell {verdicts} (")
-    stored = results(REFERENCE)[verdicts]["values"]["normalised deviation, collapsed"]
-    assert f"\nnormalised deviation, collapsed {1.01 * stored:.6g}, reference {stored:.6g}\n" in message
+    stored = results(REFERENCE)[verdicts]["values"]["participation ratio, collapsed"]
+    assert f"\nparticipation ratio, collapsed {1.01 * stored:.6g}, reference {stored:.6g}\n" in message
     assert "loss left" not in message and "RankMe" not in message
 
 
-@pytest.mark.parametrize("quantity", ["RankMe", "normalised deviation"])
+@pytest.mark.parametrize("quantity", ["RankMe", "participation ratio"])
 def test_one_percent_in_a_measure_fails_the_curves_of_that_measure_alone(runs, quantity):
     troubles = {number: trouble for number, trouble in runs[quantity].result().items() if trouble}
     places = {number: panel(figure, quantity) for number, figure in figures(REFERENCE).items()}

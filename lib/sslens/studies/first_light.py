@@ -34,6 +34,7 @@ SHOWN = 5
 """Classes of which views are shown."""
 DIRECTIONS, POINTS = 25, 24
 """Of the neighbourhoods in which folds are counted, and how many there are."""
+SMOKE_STEPS = 80
 BY_HAND = 20
 """Steps of the loop that is shown whole."""
 NEIGHBOURS = 10
@@ -80,10 +81,13 @@ def configs(setting: Setting) -> dict[str, Config]:
 def _base(setting: Setting) -> Config:
     """What all runs share: beyond smoke twice the profile's steps on half its batch, as self-distillation needs steps.
 
-    That is as many images, and about as much time.
+    That is as many images, and about as much time. At smoke the steps are fewer than the profile's: self-distillation
+    amplifies rounding, and after 120 steps two processors no longer agree to the checks' tolerance, even in float64.
     """
     config = Config.at(setting.profile, data={"name": setting.dataset}, encoder=ENCODERS[setting.encoder]())
-    if setting.profile != "smoke":
+    if setting.profile == "smoke":
+        config = config.changed(optimisation={"steps": SMOKE_STEPS})
+    else:
         usual = config.optimisation
         config = config.changed(optimisation={"steps": 2 * usual.steps, "batch_size": usual.batch_size // 2})
     if setting.strength == 1:
