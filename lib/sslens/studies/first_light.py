@@ -299,13 +299,13 @@ def answer(verdicts: Verdicts) -> str:
     """The notebook's question answered in one line, as the verdicts have it.
 
     >>> answer({claim.quantity: True for claim in CLAIMS})
-    'SimCLR learns classes, VICReg too, SimSiam too, BYOL too, RankMe sees a collapse, the loss does not; 3 more hold.'
+    'SimCLR learns classes, so does VICReg, so does SimSiam, so does BYOL, RankMe sees a collapse, ...'
     """
     clauses = {
         classes_are_learned: ("SimCLR learns classes", "SimCLR learns no classes"),
-        vicreg_learns: ("VICReg too", "VICReg not half as well"),
-        simsiam_learns: ("SimSiam too", "SimSiam not half as well"),
-        byol_learns: ("BYOL too", "BYOL not half as well"),
+        vicreg_learns: ("so does VICReg", "VICReg not half as well"),
+        simsiam_learns: ("so does SimSiam", "SimSiam not half as well"),
+        byol_learns: ("so does BYOL", "BYOL not half as well"),
         rank_sees_it: ("RankMe sees a collapse", "RankMe does not see a collapse"),
         loss_calls_it_a_success: ("the loss does not", "the loss does"),
     }

@@ -158,7 +158,7 @@ scarce_labels_suffer = Claim(
 )
 steep_stands_in = Claim(
     "A steep spectrum stands in for a penalty that is too weak.",
-    source="this suite",
+    source="ours",
     quantity="gain of beta 3, 5 labels, penalty 0.03",
     above=0,
     kind="ours",
@@ -167,7 +167,7 @@ steep_stands_in = Claim(
 )
 steeper_is_found = Claim(
     "Control: where classes lie first, a steeper spectrum helps.",
-    source="this suite",
+    source="ours",
     quantity="gain of the best beta, planted classes",
     above=0,
     kind="ours",
@@ -177,7 +177,7 @@ steeper_is_found = Claim(
 )
 white_is_found = Claim(
     "Control: where noise lies first, white features help.",
-    source="this suite",
+    source="ours",
     quantity="gain of beta 0, planted noise",
     above=0,
     kind="ours",
@@ -257,7 +257,7 @@ width_lifts_the_bias = Claim(
 )
 width_is_not_all = Claim(
     "Control: width helps a trained network more than an untrained one.",
-    source="this suite",
+    source="ours",
     quantity="new classes, 256 - 16, supervised - untrained",
     above=0,
     kind="ours",

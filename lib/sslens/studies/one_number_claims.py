@@ -93,7 +93,7 @@ choosing_is_cheap_elsewhere = Claim(
 )
 choosing_beats_chance = Claim(
     "Choosing by RankMe is better than choosing blindly.",
-    source="Ours",
+    source="ours",
     kind="ours",
     quantity="accuracy won over a blind choice",
     above=0,
@@ -212,15 +212,22 @@ def answer(verdicts: Verdicts) -> str:
     """The notebook's question answered in one sentence, as the verdicts have it.
 
     >>> answer({claim.quantity: claim is not higher_is_better[RATE] for claim in CLAIMS})
-    'RankMe orders temperatures, covariance, invariance, not learning rates; its choice beats a blind one; ...'
+    'RankMe orders temperatures, covariance, invariance, not learning rates; its choice costs little and beats ...'
     """
     found = outcomes(verdicts)
-    choice = stated(choosing_beats_chance, found, ("beats", "does not beat", "may beat"))
+    choice = stated(choosing_beats_chance, found, ("beats", "does not beat", "is not known to beat"))
+    cost = stated(choosing_is_cheap, found, ("costs little", "costs accuracy", "may cost accuracy"))
     blind = stated(undertrained_rank_lower, found, ("sees", "does not see", "may see"))
-    said = {choosing_beats_chance, undertrained_rank_lower, *(higher_is_better[sweep] for sweep in SWEPT)}
+    said = {
+        choosing_beats_chance,
+        choosing_is_cheap,
+        undertrained_rank_lower,
+        *(higher_is_better[sweep] for sweep in SWEPT),
+    }
     others = [found.get(claim.quantity) for claim in CLAIMS if claim not in said]
-    rest = f"of {len(others)} other claims {others.count(True)} hold, {others.count(False)} fail"
-    return f"RankMe {_orders(found)}; its choice {choice} a blind one; it {blind} undertraining; {rest}."
+    hold, fail = others.count(True), others.count(False)
+    rest = f"of {len(others)} others {hold} hold{'s' * (hold == 1)}, {fail} fail{'s' * (fail == 1)}"
+    return f"RankMe {_orders(found)}; its choice {cost} and {choice} a blind one; it {blind} undertraining; {rest}."
 
 
 def _orders(found: Mapping[str, bool | None]) -> str:
