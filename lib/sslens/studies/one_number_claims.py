@@ -212,7 +212,7 @@ def answer(verdicts: Verdicts) -> str:
     """The notebook's question answered in one sentence, as the verdicts have it.
 
     >>> answer({claim.quantity: claim is not higher_is_better[RATE] for claim in CLAIMS})
-    'RankMe orders temperatures, covariance, invariance, not learning rates; its choice costs little and beats ...'
+    'RankMe orders temperatures, covariance, invariance, not learning rates; its choice costs little ...'
     """
     found = outcomes(verdicts)
     choice = stated(choosing_beats_chance, found, ("beats", "does not beat", "is not known to beat"))
