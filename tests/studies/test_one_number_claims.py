@@ -141,7 +141,7 @@ def test_what_is_not_there_is_not_judged():
         (True, "orders temperatures, learning rates, covariance, invariance; its choice costs little and beats"),
         (
             False,
-            "does not order temperatures, learning rates, covariance, invariance; its choice costs accuracy and does not",
+            "does not order temperatures, learning rates, covariance, invariance; its choice costs accuracy and",
         ),
         (
             None,
